@@ -1,0 +1,1 @@
+"""The record of an audit: what was found, how it was logged, how it is exported."""

@@ -1,0 +1,49 @@
+"""The patch to the user's own text, edit by edit. The diff is redacted; the bytes are not kept."""
+
+from __future__ import annotations
+
+from audit.records.base import Json, Record
+from audit.records.finding import Semantics
+
+
+class Edit(Record):
+    """One field changed, or not changed and why."""
+
+    field: str
+    before: Json
+    after: Json
+    semantics: Semantics
+    rule_ids: tuple[str, ...]
+    finding_ids: tuple[str, ...] = ()
+    applied: bool
+    file: str | None = None
+    line: int | None = None
+    """1-based line in the file before the patch."""
+    reason: str | None = None
+    """Why it is not applied: offered (dynamics), left out by the user, cannot be made in the text
+    (then the exact line to write), would not fit."""
+    advice: str | None = None
+    """What to write by hand where the edit could not be made."""
+
+
+class PatchedFile(Record):
+    """A file before and after, by digest."""
+
+    name: str
+    sha256_before: str
+    sha256_after: str
+    added: int
+    removed: int
+    """Lines."""
+
+
+class Patch(Record):
+    """All edits, the unified diff that `git apply` takes, and what to set outside the file."""
+
+    edits: tuple[Edit, ...] = ()
+    diff: str = ""
+    files: tuple[PatchedFile, ...] = ()
+    env: dict[str, str] = {}
+    """Variables to export before the launch."""
+    launch: str | None = None
+    """The launch line for the patched file, where the framework has a usual one."""

@@ -1,0 +1,38 @@
+"""What a runner is asked to run."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from hashlib import sha256
+
+from audit.records.base import Record
+from audit.records.metrics import ArmName
+from audit.records.workload import Workload
+
+
+class Arm(Record):
+    """One side of a benchmark: a workload and the variables its process sees."""
+
+    name: ArmName
+    workload: Workload
+    env: dict[str, str] = {}
+
+
+class Spec(Record):
+    """Baseline alone, or baseline and patched in interleaved rounds of one job."""
+
+    arms: tuple[Arm, ...]
+    hardware: str
+    gpus: int = 1
+    """GPUs per node."""
+    nodes: int = 1
+    steps: int = 50
+    """Timed optimizer steps per arm."""
+    seed: int = 0
+
+    @cached_property
+    def conditions(self) -> str:
+        """Digest of what two benches must share to be compared; the workloads are not part of it."""
+        what = self.model_dump(include={"hardware", "gpus", "nodes", "steps"})
+        return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
