@@ -1,10 +1,9 @@
-"""Every test runs without keys, without a network beyond this machine, and in its own data folder."""
+"""Every test runs without keys, in its own data folder, and reaches only loopback addresses."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ KEYS = ("ANTHROPIC_API_KEY", "HF_TOKEN", "GOBLIN_OPENAI_API_KEY", "SPACE_ID")
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No keys, an own data folder, and only loopback sockets."""
     for name in [*KEYS, *(name for name in os.environ if name.startswith("GOBLIN_"))]:
         if name != "GOBLIN_REQUIRE_BROWSER":
@@ -35,7 +34,6 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", only_loopback)
-    yield
 
 
 @pytest.fixture

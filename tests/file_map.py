@@ -38,7 +38,11 @@ def render() -> str:
     for path in modules():
         if path.parent != folder and path.parent != Path():
             folder = path.parent
-            about = first_line(folder / "__init__.py") if (ROOT / folder / "__init__.py").exists() else ""
+            about = (
+                first_line(folder / "__init__.py")
+                if (ROOT / folder / "__init__.py").exists()
+                else ""
+            )
             lines += ["", f"**{folder}/** {about}".rstrip(), ""]
         if path.name != "__init__.py":
             lines.append(f"- `{path.name}` {first_line(path)}")

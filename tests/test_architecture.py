@@ -103,7 +103,7 @@ def test_files_are_short_named_and_introduced(path: Path) -> None:
     assert not VAGUE.search(path.stem), f"{path}: name the idea"
     if path.name != "__init__.py" or lines > 1:
         line = first_line(path)
-        assert line.endswith(".") or line.endswith("?"), f"{path}: {line!r} is no sentence"
+        assert line.endswith((".", "?")), f"{path}: {line!r} is no sentence"
         assert len(line) <= 100, f"{path}: the first line of its docstring is too long"
 
 

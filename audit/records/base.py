@@ -18,7 +18,7 @@ PROVENANCES: tuple[Provenance, ...] = ("measured", "imported", "stated", "projec
 
 
 class Record(BaseModel):
-    """A frozen pydantic model; its schema is built on first use, so that a command line starts fast."""
+    """A frozen pydantic model; its schema is built on first use: a command line starts fast."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="null"

@@ -4,7 +4,7 @@ GoblinError
 |-- UserError              shown to the user as it is: place, reason, remedy
 |   |-- InputError         a file or text that cannot be read or edited (exit status 2)
 |   |-- UnknownName        a hardware, model, rule or audit id that is not known (exit status 2)
-|   |-- MissingFacts       something the estimate needs is not known; says what to state (exit status 2)
+|   |-- MissingFacts       what the estimate needs is not known; says what to state (exit status 2)
 |   `-- SetupError         a missing key, package or server (exit status 1)
 |-- ModelMistake           fed back to the model as text: a wrong tool argument, an unknown id
 |-- RunFailed              a benchmark run ended without figures: a result, never a fallback
@@ -54,7 +54,7 @@ class UserError(GoblinError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        """`file, line 3, column 7: reason. Remedy.`"""
+        """Give `file, line 3, column 7: reason. Remedy`."""
         place = self.file or ""
         if self.line is not None:
             place += f", line {self.line}"
@@ -79,9 +79,7 @@ class MissingFacts(UserError):
         missing: names of the fields or figures that are not known.
     """
 
-    def __init__(
-        self, reason: str, *, missing: tuple[str, ...], remedy: str | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, missing: tuple[str, ...], remedy: str | None = None) -> None:
         self.missing = missing
         super().__init__(reason, remedy=remedy)
 

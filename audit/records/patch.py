@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from audit.records.base import Json, Record
 from audit.records.finding import Semantics
 
@@ -43,7 +45,7 @@ class Patch(Record):
     edits: tuple[Edit, ...] = ()
     diff: str = ""
     files: tuple[PatchedFile, ...] = ()
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field(default_factory=dict)
     """Variables to export before the launch."""
     launch: str | None = None
     """The launch line for the patched file, where the framework has a usual one."""

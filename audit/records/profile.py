@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from audit.records.base import Interval, Provenance, Record
 
 
@@ -39,7 +41,7 @@ class Profile(Record):
     communication, optimizer, data; they add up to step_s.value."""
     memory: tuple[Part, ...] = ()
     """1e9 bytes at the peak: weights, gradients, optimizer, activations, logits, other."""
-    fit: dict[str, Fit] = {}
+    fit: dict[str, Fit] = Field(default_factory=dict)
     """Variant -> fit: as_written, no_checkpointing, unquantized, unquantized_no_checkpointing,
     unfused_optimizer, double_micro_batch. A variant that equals the file as written is absent."""
     micro_batch_max: int | None = None

@@ -6,6 +6,8 @@ import json
 from functools import cached_property
 from hashlib import sha256
 
+from pydantic import Field
+
 from audit.records.base import Record
 from audit.records.metrics import ArmName
 from audit.records.workload import Workload
@@ -16,7 +18,7 @@ class Arm(Record):
 
     name: ArmName
     workload: Workload
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field(default_factory=dict)
 
 
 class Spec(Record):
@@ -33,6 +35,6 @@ class Spec(Record):
 
     @cached_property
     def conditions(self) -> str:
-        """Digest of what two benches must share to be compared; the workloads are not part of it."""
+        """Digest of what two benches must share to be compared; workloads are no part of it."""
         what = self.model_dump(include={"hardware", "gpus", "nodes", "steps"})
         return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
