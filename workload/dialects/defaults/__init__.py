@@ -1,0 +1,3 @@
+"""Defaults of the frameworks by version, copied as figures from the releases named beside them."""
+
+from __future__ import annotations
