@@ -30,6 +30,9 @@ class FieldValue(Record):
     """1-based line of the value in `file`; None unless origin is stated (or unknown at a place)."""
     key: str | None = None
     """The user's own spelling: a dotted key, or `SFTConfig.max_length` in a script."""
+    written: str | None = None
+    """The value as the user wrote it where that reads differently (`true` for the value
+    flash_attention_2 of `flash_attention: true`), redacted; None: it reads like `value`."""
     source: str | None = None
     """default: `transformers 5.23.0`; derived: the formula; assumed: the reason."""
 
