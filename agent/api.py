@@ -6,18 +6,28 @@ inside the functions, so that importing this module is cheap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast, get_args
 
+from agent.named import BACKENDS, RUNNERS, check_name
+from audit.records.base import Json
+from audit.records.errors import GoblinError, InputError, UserError
 from audit.records.finding import Semantics
 from audit.records.report import Report
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths
 
+if TYPE_CHECKING:
+    from audit.records.events import Event
+
 DEFAULT_HARDWARE = "mi300x"
 """The card assumed when none is named and none is detected; the report says so."""
 DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
 """Edits that keep what is learned; `dynamics` edits are offered unless the user includes them."""
+MAX_FILES = 20
+MAX_GPUS, MAX_NODES, MAX_STEPS = 1024, 1024, 10_000
+"""Bounds against a slip of the keyboard; larger runs are not in the estimator's experience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,69 @@ class AuditRequest:
     max_turns: int = 16
     """Turns that the backend may take before the rules finish the audit."""
 
+    def as_json(self) -> dict[str, Json]:
+        """Everything but the bytes, for the log; `request_from` reads it back."""
+        return {
+            "hardware": self.hardware,
+            "gpus": self.gpus,
+            "nodes": self.nodes,
+            "lengths": self.lengths.model_dump(mode="json") if self.lengths else None,
+            "versions": dict(self.versions),
+            "dialect": self.dialect,
+            "include": sorted(self.include),
+            "keep": sorted(self.keep),
+            "backend": self.backend,
+            "runner": self.runner,
+            "steps": self.steps,
+            "max_turns": self.max_turns,
+        }
+
+
+def request_from(kept: Mapping[str, Json], uploads: Sequence[Upload]) -> AuditRequest:
+    """The request of an earlier audit, from what the log holds of it and the kept bytes."""
+    lengths = kept["lengths"]
+    return AuditRequest(
+        **{
+            **kept,
+            "uploads": tuple(uploads),
+            "lengths": DataLengths.model_validate(lengths) if lengths else None,
+            "include": cast("frozenset[Semantics]", frozenset(kept["include"])),
+            "keep": frozenset(kept["keep"]),
+        }
+    )
+
+
+def check_request(request: AuditRequest) -> None:
+    """Refuse what can be refused without reading a file.
+
+    Raises:
+        UserError: no file or too many, an unknown card, backend or runner, a count out of bounds.
+    """
+    from kb.catalog.hardware import find_hardware
+
+    if not request.uploads:
+        message = "there is no file to audit"
+        raise InputError(message, remedy="Give the file that you train with.")
+    if len(request.uploads) > MAX_FILES:
+        message = f"{len(request.uploads)} files are too many for one audit"
+        raise InputError(message, remedy=f"Give at most {MAX_FILES} that belong together.")
+    find_hardware(request.hardware or DEFAULT_HARDWARE)
+    check_name("backend", request.backend, BACKENDS)
+    check_name("runner", request.runner, RUNNERS)
+    unknown = sorted(set(request.include) - set(get_args(Semantics)))
+    if unknown:
+        message = f"include does not know {', '.join(unknown)}"
+        raise UserError(message, remedy=f"Known: {', '.join(get_args(Semantics))}.")
+    for name, value, low, high in (
+        ("gpus", request.gpus, 1, MAX_GPUS),
+        ("nodes", request.nodes, 1, MAX_NODES),
+        ("steps", request.steps, 1, MAX_STEPS),
+        ("max_turns", request.max_turns, 0, 100),
+    ):
+        if not low <= value <= high:
+            message = f"{name} is {value}; it must lie between {low} and {high}"
+            raise UserError(message)
+
 
 def audit(request: AuditRequest) -> Report:
     """Run one audit to its end in this thread and return its report; nothing is kept on disk.
@@ -56,4 +129,30 @@ def audit(request: AuditRequest) -> Report:
         UserError: the input, a name or the set-up is at fault; the message says what to do.
         GoblinError: the audit ended without a report for another reason.
     """
-    raise NotImplementedError
+    from agent.drive import drive
+    from agent.loop import run_audit
+    from audit.log.ids import new_secret
+    from audit.log.store import Store
+
+    check_request(request)
+    store, audit_id = Store(None), new_secret()
+    try:
+        store.create(audit_id, new_secret())
+        last: Event | None = None
+        for event in drive(run_audit(request, store, audit_id)):
+            last = event
+    finally:
+        store.close()
+    return report_of(last)
+
+
+def report_of(last: Event | None) -> Report:
+    """The report of an audit's last event; raises what it ended with instead."""
+    if last is not None and last.type == "final_report":
+        return Report.model_validate(last.data["report"])
+    if last is not None and last.type == "error":
+        kind = InputError if last.data["kind"] == "input" else GoblinError
+        remedy = last.data.get("remedy")
+        raise kind(f"{last.data['message']}. {remedy}" if remedy else last.data["message"])
+    message = "the audit ended without a report"
+    raise GoblinError(message)

@@ -6,17 +6,31 @@ need the owner token, of which only a hash is kept.
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from agent.api import AuditRequest
+from agent.api import AuditRequest, check_request, request_from
 from agent.settings import Settings
-from audit.records.events import Event
+from audit.log.history import AuditStatus, Summary
+from audit.log.ids import new_secret
+from audit.log.recovery import close_interrupted
+from audit.log.redact import redact
+from audit.log.retention import delete_audit, delete_old
+from audit.log.store import STATUS_AFTER, AuditEnded, Store
+from audit.log.uploads import UploadFolder
+from audit.records.errors import UnknownName, UserError
+from audit.records.events import CancelledData, ErrorData, Event
 from audit.records.report import Report
 from audit.records.upload import Upload
 
-AuditStatus = Literal["waiting", "running", "done", "failed", "cancelled"]
+__all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
+
+MAX_WAITING = 32
+"""Audits that may run or wait at the same time; one more is refused with a clear message."""
+MAX_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +44,9 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """One audit of the log, for a history."""
-
-    audit_id: str
-    status: AuditStatus
-    workload_name: str
-    hardware: str
-    created: str
-    """UTC, ISO 8601."""
-    verdict: str | None = None
-    findings: int | None = None
-    speedup: float | None = None
-    provenance: str | None = None
+class _Job:
+    stop: threading.Event
+    thread: threading.Thread
 
 
 class Jobs:
@@ -53,53 +57,180 @@ class Jobs:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Open the log under `settings.data_dir` and close audits that a dead process left open."""
-        raise NotImplementedError
+        """Open the log under `settings.data_dir`; end what a dead process left, delete what is old.
+
+        Raises:
+            SetupError: the folder cannot be written.
+        """
+        self._settings = settings
+        self._store = Store(settings.data_dir)
+        self._uploads = UploadFolder(settings.data_dir)
+        self._lock = threading.Lock()
+        self._room = threading.Semaphore(settings.workers)
+        self._jobs: dict[str, _Job] = {}
+        close_interrupted(self._store)
+        delete_old(self._store, self._uploads, settings.keep_days)
 
     def start(self, request: AuditRequest) -> Started:
         """Check the request, keep its bytes, and queue the audit.
 
         Raises:
-            UserError: no file, a file over its size limit, an unknown card, backend or runner;
-                nothing is stored then.
+            UserError: no file, an unknown card, backend or runner, a count out of bounds, too many
+                audits waiting; nothing is stored then.
         """
-        raise NotImplementedError
+        request = replace(request, uploads=tuple(map(_plainly_named, request.uploads)))
+        check_request(request)
+        started = Started(new_secret(), new_secret())
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=self._work,
+            args=(started.audit_id, request, stop),
+            name=f"audit-{started.audit_id[:8]}",
+            daemon=True,
+        )
+        with self._lock:
+            if len(self._jobs) >= MAX_WAITING:
+                message = "too many audits are waiting"
+                raise UserError(message, remedy="Try again in a minute.")
+            self._store.create(started.audit_id, started.owner_token)
+            self._jobs[started.audit_id] = _Job(stop, thread)
+        self._uploads.save(started.audit_id, request.uploads)
+        thread.start()
+        return started
+
+    def again(self, audit_id: str, owner_token: str) -> Started:
+        """Run an audit once more, with the same files and the same wishes, under a new id."""
+        self._check_owner(audit_id, owner_token)
+        request = self._request(audit_id)
+        if request is None:
+            message = "the files of this audit are gone"
+            raise UserError(message, remedy="Upload them again.")
+        return self.start(request)
 
     def events(self, audit_id: str, after: int = 0) -> list[Event]:
         """The events behind `after` (a `seq`), at once."""
-        raise NotImplementedError
+        return self._store.events(audit_id, after)
 
     def follow(self, audit_id: str, after: int = 0, timeout: float = 10.0) -> list[Event]:
         """The events behind `after`; waits up to `timeout` seconds for the first new one.
 
         An audit that has ended answers at once, with an empty list where nothing is behind `after`.
         """
-        raise NotImplementedError
+        return self._store.follow(audit_id, after, timeout)
+
+    def status(self, audit_id: str) -> AuditStatus:
+        """Where the audit stands."""
+        return self._store.status(audit_id)
 
     def report(self, audit_id: str) -> Report | None:
         """The report; None while the audit runs or where it ended without one."""
-        raise NotImplementedError
+        last = self._store.last(audit_id, "final_report")
+        return Report.model_validate(last.data["report"]) if last else None
 
     def owns(self, audit_id: str, owner_token: str | None) -> bool:
         """Whether the token is the one that `start` gave for this audit."""
-        raise NotImplementedError
+        return self._store.owned_by(audit_id, owner_token)
 
     def cancel(self, audit_id: str, owner_token: str) -> None:
         """Ask the audit to stop; one that has ended stays as it is."""
-        raise NotImplementedError
+        self._check_owner(audit_id, owner_token)
+        job = self._jobs.get(audit_id)
+        if job is not None:
+            job.stop.set()
 
     def delete(self, audit_id: str, owner_token: str) -> None:
         """Cancel if need be, then remove events and uploaded bytes."""
-        raise NotImplementedError
+        self._check_owner(audit_id, owner_token)
+        self.remove(audit_id)
+
+    def remove(self, audit_id: str) -> None:
+        """Delete as the operator, who owns the data folder and needs no token."""
+        if self._store.status(audit_id) not in STATUS_AFTER.values():
+            job = self._jobs.get(audit_id)
+            if job is None:
+                message = "this audit is running in another process"
+                raise UserError(message, remedy="Cancel it there first.")
+            job.stop.set()
+            job.thread.join(timeout=30)
+        delete_audit(self._store, self._uploads, audit_id)
 
     def patched_files(self, audit_id: str, owner_token: str) -> tuple[Upload, ...]:
         """The user's files with the applied edits, byte for byte; empty before a report."""
-        raise NotImplementedError
+        from agent.propose import patched_uploads
+
+        self._check_owner(audit_id, owner_token)
+        report, request = self.report(audit_id), self._request(audit_id)
+        if report is None or request is None:
+            return ()
+        return patched_uploads(request, report.patch)
 
     def list(self, audit_ids: Sequence[str] | None = None, limit: int = 50) -> tuple[Summary, ...]:
         """Summaries, newest first; with `audit_ids` only those that exist among them."""
-        raise NotImplementedError
+        return self._store.summaries(audit_ids, limit)
 
     def close(self) -> None:
         """Cancel what runs, wait for the workers and close the log."""
-        raise NotImplementedError
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.stop.set()
+        for job in jobs:
+            job.thread.join(timeout=30)
+        self._store.close()
+
+    def _check_owner(self, audit_id: str, owner_token: str) -> None:
+        if not self._store.owned_by(audit_id, owner_token):
+            message = "this audit belongs to somebody else"
+            raise UserError(
+                message, remedy="Open it in the browser that started it, or run your own."
+            )
+
+    def _request(self, audit_id: str) -> AuditRequest | None:
+        """What was asked, with the kept bytes."""
+        started = self._store.last(audit_id, "started")
+        uploads = self._uploads.read(audit_id)
+        return request_from(started.data["request"], uploads) if started and uploads else None
+
+    def _work(self, audit_id: str, request: AuditRequest, stop: threading.Event) -> None:
+        """The worker thread: waits for room, then runs the loop to its one terminal event."""
+        try:
+            with self._room:
+                if stop.is_set():
+                    self._store.append(audit_id, CancelledData(text="Cancelled before it began."))
+                else:
+                    self._run(audit_id, request, stop)
+        except Exception as error:  # a bug: the reader learns that, the server's log the details
+            logging.getLogger("goblin").error(redact(_trace(error)))
+            text = f"internal error: {type(error).__name__}"
+            with suppress(AuditEnded, UnknownName):
+                self._store.append(
+                    audit_id,
+                    ErrorData(
+                        kind="internal",
+                        message=text,
+                        remedy="This is a fault of GPU Goblin, not of your file.",
+                    ),
+                )
+        finally:
+            with self._lock:
+                self._jobs.pop(audit_id, None)
+
+    def _run(self, audit_id: str, request: AuditRequest, stop: threading.Event) -> None:
+        from agent.drive import drive
+        from agent.loop import run_audit
+
+        for _ in drive(run_audit(request, self._store, audit_id, cancelled=stop.is_set)):
+            pass
+
+
+def _plainly_named(upload: Upload) -> Upload:
+    """The upload under its last path part alone, without control characters."""
+    last = upload.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    plain = "".join(letter if letter.isprintable() else "_" for letter in last)[-MAX_NAME:]
+    return Upload(plain if plain.strip(". ") else "upload", upload.data)
+
+
+def _trace(error: Exception) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))

@@ -1,4 +1,4 @@
-"""Settings read once from the environment, by app.py and the command line, and passed on as values."""
+"""Settings read once from the environment, at the entry points, and passed on as values."""
 
 from __future__ import annotations
 

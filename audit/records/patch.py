@@ -14,6 +14,8 @@ class Edit(Record):
     field: str
     before: Json
     after: Json
+    remove: bool = False
+    """The field is taken out of the file; `after` is None then."""
     semantics: Semantics
     rule_ids: tuple[str, ...]
     finding_ids: tuple[str, ...] = ()

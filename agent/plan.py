@@ -1,0 +1,159 @@
+"""Plans a patch: goes through the chosen findings in order, each judged on the file planned so far.
+
+One edit changes what the next may do: memory that a larger micro batch took is gone for the rule
+behind it. So before each finding its rule is asked again on the planned workload with a fresh
+profile; afterwards the plan must still fit the card and keep the effective batch. Nothing here
+touches the user's text; `agent.propose` does, with what is planned here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.services import Services
+from audit.records.finding import FieldEdit, Finding
+from audit.records.profile import Profile
+from audit.records.workload import Workload
+
+if TYPE_CHECKING:
+    from kb.choose import Choice
+
+BATCH = ("per_device_train_batch_size", "gradient_accumulation_steps")
+"""Micro batch and accumulation: their product, times the ranks, is the effective batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A finding that the patch does not follow, and why."""
+
+    finding: Finding
+    reason: str
+    advice: str | None = None
+    """What to write by hand, where the text could not be edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The findings to follow, as their rules see them at their turn, and the others."""
+
+    workload: Workload
+    """As planned; the real one is the patched text read again."""
+    followed: tuple[Finding, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def edits(self) -> tuple[FieldEdit, ...]:
+        """One edit per field, the last word of the findings that set it, in order of first use."""
+        last: dict[str, FieldEdit] = {}
+        for finding in self.followed:
+            last |= {edit.field: edit for edit in finding.edits}
+        return tuple(last.values())
+
+
+@dataclass(slots=True)
+class _Draft:
+    workload: Workload
+    profile: Profile
+    followed: list[Finding] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def plan_patch(
+    workload: Workload,
+    profile: Profile,
+    choices: Sequence[Choice],
+    services: Services,
+    barred: Mapping[str, LeftOut],
+) -> Plan:
+    """The plan for `choices`, which stand in the order in which they are to be applied.
+
+    Args:
+        workload: the file as written.
+        profile: its profile.
+        choices: every finding, chosen or not, from `kb.choose`.
+        services: the card and the rules.
+        barred: rule id -> why the text cannot take it, from an earlier attempt.
+    """
+    draft = _Draft(workload, profile)
+    for choice in choices:
+        finding = choice.finding
+        if finding.rule_id in barred:
+            draft.left_out.append(barred[finding.rule_id])
+        elif not choice.chosen:
+            draft.left_out.append(LeftOut(finding, choice.reason))
+        elif finding.edits:
+            services.check_cancelled()
+            _follow(draft, finding, services)
+    return Plan(draft.workload, tuple(draft.followed), tuple(draft.left_out))
+
+
+def with_edits(workload: Workload, edits: Sequence[FieldEdit]) -> Workload:
+    """The workload as it would be with `edits`, its derived fields computed again."""
+    from workload.normalise import derive_fields
+
+    values = {edit.field: None if edit.remove else edit.value for edit in edits}
+    return derive_fields(workload.with_values(values))
+
+
+def changes(workload: Workload, edit: FieldEdit) -> bool:
+    """Whether an edit would change what the framework does."""
+    found = workload.fields.get(edit.field)
+    if edit.remove:
+        return found is not None and found.origin == "stated"
+    return found is None or found.origin not in ("stated", "default") or found.value != edit.value
+
+
+def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
+    """Add the finding to the plan, or say why not."""
+    first = not draft.followed
+    fresh = finding if first else _again(draft, finding, services)
+    if fresh is None:
+        earlier = ", ".join(other.title for other in draft.followed)
+        reason = f"no longer needed after the edits before it ({earlier})"
+        draft.left_out.append(LeftOut(finding, reason))
+        return
+    edits = tuple(edit for edit in fresh.edits if changes(draft.workload, edit))
+    if not edits:
+        draft.left_out.append(LeftOut(fresh, "the plan holds these values already"))
+        return
+    planned = with_edits(draft.workload, edits)
+    profile = services.profile(planned)
+    objection = _objection(draft, planned, profile, finding)
+    if objection is not None:
+        draft.left_out.append(LeftOut(fresh, objection))
+        return
+    draft.workload, draft.profile = planned, profile
+    draft.followed.append(
+        fresh.model_copy(update={"id": finding.id, "effect": finding.effect, "edits": edits})
+    )
+
+
+def _again(draft: _Draft, finding: Finding, services: Services) -> Finding | None:
+    """The finding as its rule sees the planned workload; None where it no longer fires."""
+    fired = services.match(draft.workload, draft.profile).findings
+    return next((other for other in fired if other.rule_id == finding.rule_id), None)
+
+
+def _objection(draft: _Draft, planned: Workload, profile: Profile, finding: Finding) -> str | None:
+    """Why the plan may not take this step."""
+    before, after = effective_batch(draft.workload), effective_batch(planned)
+    if finding.semantics != "dynamics" and before != after:
+        return f"it would change the effective batch from {before} to {after}"
+    was, fit = draft.profile.fit.get("as_written"), profile.fit.get("as_written")
+    if fit is not None and fit.share > 1 and (was is None or fit.share > was.share):
+        return (
+            f"with the edits before it the run would no longer fit: up to {fit.high_gb:.0f} GB, "
+            f"{fit.share:.0%} of the card"
+        )
+    return None
+
+
+def effective_batch(workload: Workload) -> int | float | None:
+    """Micro batch x accumulation (ranks stay as they are); None where one is not a number."""
+    values = [workload.value(name, 1) for name in BATCH]
+    if not all(isinstance(value, int | float) for value in values):
+        return None
+    product: int | float = values[0] * values[1]
+    return product

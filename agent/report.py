@@ -1,0 +1,130 @@
+"""Puts the report together from the finished state; it computes no figure of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.services import Services
+from agent.state import AFTER, BEFORE, AuditState
+from agent.synthesis import Tier
+from audit.records.base import Provenance, weakest
+from audit.records.errors import GoblinError
+from audit.records.finding import Finding, Source
+from audit.records.metrics import Metrics
+from audit.records.report import Believe, CompletedBy, HardwareUsed, Report
+
+if TYPE_CHECKING:
+    from audit.records.patch import Patch
+    from audit.records.profile import Profile
+    from audit.records.workload import Workload
+
+VERSION = "0.1.0"
+"""Of this program; a test holds it against pyproject.toml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Who made the report, and in what time."""
+
+    tier: Tier
+    completed_by: CompletedBy
+    seconds: float
+
+
+def build_report(state: AuditState, services: Services, made: Made) -> Report:
+    """The report of a finished audit.
+
+    Raises:
+        GoblinError: a stage is missing.
+    """
+    workload, profile, patch = _finished(state)
+    if state.comparison is None:
+        message = "the audit has not been compared"
+        raise GoblinError(message)
+    findings = state.findings or ()
+    before, after = _arms(state)
+    figures = [metrics.provenance for metrics in (before, after) if metrics is not None]
+    return Report(
+        workload_name=workload.name,
+        tier=made.tier,
+        completed_by=made.completed_by,
+        provenance=_provenance(profile.provenance, figures),
+        format=workload.format,
+        framework=workload.framework,
+        files=workload.files,
+        hardware=_hardware(services),
+        fields=workload.fields,
+        lengths=workload.lengths,
+        notices=workload.notices,
+        starts_as_written=state.starts_as_written,
+        findings=findings,
+        patch=patch,
+        profile=profile,
+        before=before,
+        after=after,
+        comparison=state.comparison,
+        checked=state.checked,
+        sources=_sources(findings),
+        versions={**workload.versions, **_own_versions()},
+        versions_origin=workload.versions_origin,
+        believe=_believe(figures),
+        seconds=made.seconds,
+    )
+
+
+def _finished(state: AuditState) -> tuple[Workload, Profile, Patch]:
+    if state.workload is None or state.profile is None or state.patch is None:
+        message = "the audit has not gone through every stage"
+        raise GoblinError(message)
+    return state.workload, state.profile, state.patch
+
+
+def _arms(state: AuditState) -> tuple[Metrics | None, Metrics | None]:
+    """Before and after are the two arms of one benchmark; before alone where nothing changed."""
+    both = state.bench(AFTER)
+    if both is not None:
+        return both.arm("baseline"), both.arm("patched")
+    alone = state.bench(BEFORE)
+    return (alone.arm("baseline") if alone else None), None
+
+
+def _provenance(profile: Provenance, figures: list[Provenance]) -> Provenance:
+    return weakest(profile, *figures)
+
+
+def _hardware(services: Services) -> HardwareUsed:
+    hardware, request = services.hardware, services.request
+    return HardwareUsed(
+        id=hardware.id,
+        name=hardware.name,
+        memory_gb=hardware.memory_gb,
+        gpus=request.gpus,
+        nodes=request.nodes,
+        origin=services.hardware_origin,
+    )
+
+
+def _sources(findings: Iterable[Finding]) -> tuple[Source, ...]:
+    """Every source behind the findings once, in order of first use."""
+    return tuple(
+        {source.url: source for finding in findings for source in finding.sources}.values()
+    )
+
+
+def _own_versions() -> dict[str, str]:
+    from runner.estimator.believe import estimator_version
+
+    from kb.rulebook import kb_version
+
+    return {"goblin": VERSION, "kb": kb_version(), "estimator": estimator_version()}
+
+
+def _believe(figures: list[Provenance]) -> Believe | None:
+    """The estimator's own error, where one of the figures is its."""
+    if "projected" not in figures:
+        return None
+    from runner.estimator.believe import believe
+
+    return believe()

@@ -1,0 +1,73 @@
+"""One audit under way: its state, moved by one stage at a time, each told to the log.
+
+Tools and the rules that finish an audit both go through `perform`; nothing else changes the state.
+"""
+
+from __future__ import annotations
+
+import time
+
+from agent.services import Services
+from agent.stages import STAGE
+from agent.state import AuditState
+from agent.telling import stage_result, stage_text
+from audit.records.errors import Cancelled, ModelMistake, UserError
+from audit.records.events import StageData, StageName
+
+
+class AuditRun:
+    """Holds the state; `stages` keeps who has performed what."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.state = AuditState()
+        self._seconds: dict[StageName, float] = {}
+
+    def perform(self, name: StageName) -> AuditState:
+        """Run one stage and record what it found.
+
+        Raises:
+            ModelMistake: it is not this stage's turn; nothing is recorded.
+            Cancelled, UserError: recorded as a cancelled or failed stage first.
+        """
+        self.services.check_cancelled()
+        start = time.perf_counter()
+        if name not in self._seconds:
+            self._record(name, "running")
+        self._seconds.setdefault(name, 0.0)
+        try:
+            state = STAGE[name](self.state, self.services)
+        except ModelMistake:
+            raise
+        except Cancelled:
+            self._record(name, "cancelled")
+            raise
+        except UserError as error:
+            self._record(name, "failed", str(error))
+            raise
+        except Exception as error:
+            self._record(name, "failed", f"internal error: {type(error).__name__}")
+            raise
+        self.state = state
+        self._seconds[name] += time.perf_counter() - start
+        self._tell(name)
+        if name == "patch" and state.benches:
+            self._tell("benchmark")  # measured before the patch: only now known to be over
+        return state
+
+    def _tell(self, name: StageName) -> None:
+        text, over = stage_text(name, self.state)
+        self.services.record(
+            StageData(
+                stage=name,
+                state=over,
+                text=text,
+                seconds=round(self._seconds[name], 6),
+                result=stage_result(name, self.state),
+            )
+        )
+
+    def _record(self, name: StageName, state: str, text: str = "") -> None:
+        self.services.record(
+            StageData.model_validate({"stage": name, "state": state, "text": text})
+        )

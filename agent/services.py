@@ -1,0 +1,49 @@
+"""What the stages of one audit may use: the request, card, runner, log and stop sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from audit.records.base import Record
+from audit.records.errors import Cancelled
+
+if TYPE_CHECKING:
+    from agent.api import AuditRequest
+    from audit.records.profile import Profile
+    from audit.records.workload import Workload
+    from kb.catalog.hardware import Hardware
+    from kb.match import Matches
+    from runner.protocol import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Made once per audit by the loop."""
+
+    request: AuditRequest
+    hardware: Hardware
+    hardware_origin: Literal["stated", "detected", "assumed"]
+    runner: Runner
+    record: Callable[[Record], object]
+    """Writes one event into the log."""
+    cancelled: Callable[[], bool]
+
+    def check_cancelled(self) -> None:
+        """Raise Cancelled when the owner asked to stop; called between all longer steps."""
+        if self.cancelled():
+            message = "the owner cancelled the audit"
+            raise Cancelled(message)
+
+    def profile(self, workload: Workload) -> Profile:
+        """What the estimator expects of a workload on the audit's card; never raises."""
+        from runner.estimator.profile import profile_workload
+
+        return profile_workload(workload, self.hardware, self.request.gpus, self.request.nodes)
+
+    def match(self, workload: Workload, profile: Profile) -> Matches:
+        """The rules that fire on a workload with that profile."""
+        from kb.match import match_rules
+
+        return match_rules(workload, profile, self.hardware)

@@ -1,0 +1,230 @@
+"""The six stages of an audit, each a function (state, services) -> state that fills in its result.
+
+parse, profile, query, patch, benchmark (called twice: before alone, then both arms), compare. They
+know no backend: the tools call them when a backend asks, `agent.synthesis` when it stopped early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent.effects import with_effects
+from agent.propose import in_text, outside_text, propose_edits, write_edits
+from agent.services import Services
+from agent.state import AFTER, BEFORE, AuditState
+from audit.records.comparison import Comparison
+from audit.records.errors import Cancelled, MissingFacts, ModelMistake, RunFailed
+from audit.records.events import ProgressData, StageName
+from audit.records.finding import Finding
+from audit.records.metrics import ArmName, Bench, Metrics
+from audit.records.spec import Arm, Spec
+from audit.records.workload import Workload
+
+Stage = Callable[[AuditState, Services], AuditState]
+
+
+def parse(state: AuditState, services: Services) -> AuditState:
+    """Read the uploads; raises InputError where they cannot be read."""
+    from workload.read import read_workload
+
+    request = services.request
+    workload = read_workload(
+        request.uploads,
+        versions=request.versions or None,
+        lengths=request.lengths,
+        dialect=request.dialect,
+    )
+    return state.moved(workload=workload)
+
+
+def profile(state: AuditState, services: Services) -> AuditState:
+    """Whether it fits and where the time of a step goes."""
+    return state.moved(profile=services.profile(_read(state)))
+
+
+def query(state: AuditState, services: Services) -> AuditState:
+    """What fires, what it would bring, and what the run "before" has to be."""
+    workload = _read(state)
+    if state.profile is None:
+        message = "profile the workload before asking the knowledge base"
+        raise ModelMistake(message)
+    matches = services.match(workload, state.profile)
+    state = _baseline(state, workload, matches.findings, services)
+    findings = with_effects(matches.findings, state.baseline or workload, services)
+    return state.moved(findings=findings, checked=matches.checked)
+
+
+def patch(state: AuditState, services: Services) -> AuditState:
+    """Choose a consistent set, plan it, write it into the user's text."""
+    from kb.choose import Choice, choose_findings
+
+    workload, findings = _read(state), state.findings
+    if findings is None or state.profile is None:
+        message = "ask the knowledge base before proposing a patch"
+        raise ModelMistake(message)
+    request, wanted = services.request, state.chosen
+    asked = [finding for finding in findings if wanted is None or finding.id in wanted]
+    choices = list(choose_findings(asked, request.include, request.keep))
+    choices += [
+        Choice(finding=finding, chosen=False, reason="not chosen by the backend")
+        for finding in findings
+        if finding not in asked
+    ]
+    proposal = propose_edits(workload, state.profile, choices, services)
+    return state.moved(patch=proposal.patch, patched=proposal.workload)
+
+
+def benchmark(state: AuditState, services: Services) -> AuditState:
+    """The run before; called again, both arms together under the same conditions."""
+    baseline = state.baseline or _read(state)
+    arms = [Arm(name="baseline", workload=baseline, env=dict(state.baseline_env))]
+    if state.bench(BEFORE) is None:
+        return _benched(state, BEFORE, arms, services)
+    if state.patched is None or state.patch is None:
+        message = "there is no patched workload to benchmark"
+        raise ModelMistake(message)
+    arms.append(Arm(name="patched", workload=state.patched, env=state.patch.env))
+    return _benched(state, AFTER, arms, services)
+
+
+def compare(state: AuditState, services: Services) -> AuditState:
+    """Hold the two arms of one benchmark against each other, or say why that cannot be done."""
+    before, after = state.bench(BEFORE), state.bench(AFTER)
+    if before is None or (state.edited and after is None):
+        message = "benchmark both workloads before comparing"
+        raise ModelMistake(message)
+    return state.moved(comparison=_compared(state, before, after))
+
+
+STAGE: dict[StageName, Stage] = {
+    "parse": parse,
+    "profile": profile,
+    "query": query,
+    "patch": patch,
+    "benchmark": benchmark,
+    "compare": compare,
+}
+
+
+def _read(state: AuditState) -> Workload:
+    if state.workload is None:
+        message = "parse the upload first"
+        raise ModelMistake(message)
+    return state.workload
+
+
+def _baseline(
+    state: AuditState, workload: Workload, findings: tuple[Finding, ...], services: Services
+) -> AuditState:
+    """What stands for "before": the file, with only the edits that let it start if it does not."""
+    stops = [finding for finding in findings if finding.stops_run]
+    if not stops:
+        return state.moved(baseline=workload, starts_as_written=True)
+    edits = [edit for finding in stops if _allowed(finding, services) for edit in finding.edits]
+    edited = write_edits(in_text(workload, edits), services) if edits else None
+    started = edited.workload if edited else workload
+    env = outside_text(workload, edits)
+    started = started.with_values({f"env:{name}": value for name, value in env.items()})
+    still = services.match(started, services.profile(started)).findings
+    titles = "; ".join(finding.title for finding in still if finding.stops_run)
+    return state.moved(
+        starts_as_written=False,
+        baseline=started,
+        baseline_env=tuple(env.items()),
+        not_run=f"the run does not start: {titles}" if titles else None,
+    )
+
+
+def _allowed(finding: Finding, services: Services) -> bool:
+    request = services.request
+    kept = any(edit.field in request.keep for edit in finding.edits)
+    return finding.semantics in request.include and not kept
+
+
+def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Services) -> AuditState:
+    request = services.request
+    spec = Spec(
+        arms=tuple(arms),
+        hardware=services.hardware.id,
+        gpus=request.gpus,
+        nodes=request.nodes,
+        steps=request.steps,
+    )
+    if state.not_run is not None:
+        return state.moved(benches=(*state.benches, _empty(spec, bench_id)))
+    try:
+        bench = _run(spec, bench_id, services)
+    except MissingFacts as missing:
+        reason = f"{missing.reason}. {missing.remedy}" if missing.remedy else missing.reason
+        return state.moved(benches=(*state.benches, _empty(spec, bench_id)), not_run=reason)
+    except RunFailed as failed:
+        bench = _failed(spec, bench_id, str(failed), services)
+    return state.moved(benches=(*state.benches, bench))
+
+
+def _run(spec: Spec, bench_id: str, services: Services) -> Bench:
+    runner = services.runner
+    run_id = runner.submit(spec)
+    try:
+        for step in runner.events(run_id):
+            services.check_cancelled()
+            services.record(
+                ProgressData(stage="benchmark", text=step.text, done=step.done, total=step.total)
+            )
+    except Cancelled:
+        runner.cancel(run_id)
+        raise
+    return runner.collect(run_id, bench_id)
+
+
+def _empty(spec: Spec, bench_id: str) -> Bench:
+    """A benchmark that was not run: it has an id and no arm, so nothing can be read from it."""
+    return Bench(id=bench_id, spec=spec.conditions, arms=())
+
+
+def _failed(spec: Spec, bench_id: str, reason: str, services: Services) -> Bench:
+    can = services.runner.capabilities()
+    arms = tuple(
+        Metrics(
+            arm=arm.name,
+            workload=arm.workload.fingerprint,
+            runner=can.name,
+            provenance=can.provenance,
+            hardware=spec.hardware,
+            gpus=spec.gpus,
+            nodes=spec.nodes,
+            steps=spec.steps,
+            failure=reason,
+        )
+        for arm in spec.arms
+    )
+    return Bench(id=bench_id, spec=spec.conditions, arms=arms)
+
+
+def _compared(state: AuditState, before: Bench, after: Bench | None) -> Comparison:
+    from runner.compare import compare_arms
+
+    ids = {"before_id": before.id, "after_id": (after or before).id}
+    if state.not_run is not None:
+        reason = f"There are no figures: {state.not_run}"
+        return Comparison(**ids, verdict="not_comparable", reason=reason)
+    if after is None:
+        reason = "Nothing is changed, so there is nothing to compare."
+        return Comparison(**ids, verdict="no_difference", reason=reason)
+    if before.spec != after.spec:
+        reason = "The two benchmarks ran under different conditions."
+        return Comparison(**ids, verdict="not_comparable", reason=reason)
+    first, second = _arm(after, "baseline"), _arm(after, "patched")
+    alone = _arm(before, "baseline")
+    if alone.workload != first.workload:
+        reason = "The two benchmarks did not start from the same file."
+        return Comparison(**ids, verdict="not_comparable", reason=reason)
+    return compare_arms(first, second, **ids)
+
+
+def _arm(bench: Bench, name: ArmName) -> Metrics:
+    found = bench.arm(name)
+    if found is None:
+        message = f"{bench.id} has no {name} arm"
+        raise RunFailed(message)
+    return found
