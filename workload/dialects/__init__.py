@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, Protocol
 
+from audit.records.base import Json
 from audit.records.errors import InputError
 from audit.records.finding import FieldEdit
 from audit.records.workload import FieldValue, Notice
@@ -35,6 +36,8 @@ class Change(NamedTuple):
     start: int
     end: int
     text: str
+    key: str = ""
+    """The key of `Reading.entries` that this change sets, adds or removes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,18 @@ class Reading:
     """Packages whose version the file itself states."""
     tree: Any = None
     """The dialect's own parse of the file, for its `changes`; nobody else looks inside."""
+    entries: Mapping[str, Json] = field(default_factory=dict)
+    """Every setting of the file by its own key, those without a field included: after an edit only
+    the keys that its changes name may differ. Empty: only the fields are compared."""
+    named_files: tuple[NamedFile, ...] = ()
+
+
+class NamedFile(NamedTuple):
+    """Another file that the file names (a DeepSpeed config): never opened, only matched."""
+
+    path: str
+    key: str
+    line: int
 
 
 class CannotEdit(Exception):
