@@ -12,23 +12,68 @@ import re
 from audit.records.base import Json
 
 SWITCHES = frozenset(
-    """bf16 fp16 tf32 fp8 packing padding_free pad_to_max_length gradient_checkpointing
-    gradient_checkpointing_reentrant activation_offloading fsdp fsdp_cpu_offload torch_compile
-    liger dataloader_pin_memory dataloader_persistent_workers group_by_length use_kv_cache
-    ddp_find_unused_parameters trust_remote_code pad_token_is_eos""".split()
+    [
+        "bf16",
+        "fp16",
+        "tf32",
+        "fp8",
+        "packing",
+        "padding_free",
+        "pad_to_max_length",
+        "gradient_checkpointing",
+        "gradient_checkpointing_reentrant",
+        "activation_offloading",
+        "fsdp",
+        "fsdp_cpu_offload",
+        "torch_compile",
+        "liger",
+        "dataloader_pin_memory",
+        "dataloader_persistent_workers",
+        "group_by_length",
+        "use_kv_cache",
+        "ddp_find_unused_parameters",
+        "trust_remote_code",
+        "pad_token_is_eos",
+    ]
 )
 """Fields that are on or off, or a mode by name (`auto`, `offload`)."""
 COUNTS = frozenset(
-    """per_device_train_batch_size gradient_accumulation_steps train_batch_size lora_r
-    per_device_eval_batch_size max_seq_len num_processes num_machines tensor_parallel_size
-    context_parallel_size""".split()
+    [
+        "per_device_train_batch_size",
+        "gradient_accumulation_steps",
+        "train_batch_size",
+        "lora_r",
+        "per_device_eval_batch_size",
+        "max_seq_len",
+        "num_processes",
+        "num_machines",
+        "tensor_parallel_size",
+        "context_parallel_size",
+    ]
 )
 """Whole numbers from 1 on: anything else is invalid, not a setting."""
 NUMBERS = COUNTS | frozenset(
-    """learning_rate warmup_steps warmup_ratio num_epochs max_steps weight_decay max_grad_norm
-    lora_alpha lora_dropout quant_bits deepspeed_stage dataloader_num_workers eval_split
-    dataloader_prefetch_factor preprocessing_num_workers logging_steps save_steps eval_steps
-    seed""".split()
+    [
+        "learning_rate",
+        "warmup_steps",
+        "warmup_ratio",
+        "num_epochs",
+        "max_steps",
+        "weight_decay",
+        "max_grad_norm",
+        "lora_alpha",
+        "lora_dropout",
+        "quant_bits",
+        "deepspeed_stage",
+        "dataloader_num_workers",
+        "eval_split",
+        "dataloader_prefetch_factor",
+        "preprocessing_num_workers",
+        "logging_steps",
+        "save_steps",
+        "eval_steps",
+        "seed",
+    ]
 )
 LISTS = frozenset({"lora_target_modules", "datasets", "report_to", "fused_kernels"})
 MAX_COUNT = 10**9
