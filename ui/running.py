@@ -1,0 +1,85 @@
+"""The view of an audit that runs: title, timeline, findings so far, what closing the tab does."""
+
+from __future__ import annotations
+
+from html import escape
+
+from ui.errors import broken_part, cancelled_part
+from ui.findings import found_so_far
+from ui.timeline import DOING, LABELS, timeline
+from ui.view import AuditView
+
+CLOSE_NOTE = (
+    "You can close this tab. The audit goes on, and this page’s link reopens it. "
+    "Cancel stops within one step and keeps what was found."
+)
+
+
+def title_of(view: AuditView) -> str:
+    """What happens now, in plain words."""
+    current = view.current
+    if current is not None:
+        return DOING[current.name]
+    return "Waiting for its turn" if view.state == "waiting" else "Starting"
+
+
+def status_text(view: AuditView) -> str:
+    """What a screen reader is told: changes of stage and the end, nothing else."""
+    if view.state == "done":
+        return "The audit is finished."
+    if view.state == "failed":
+        return "The audit ended without a report."
+    if view.state == "cancelled":
+        return "The audit was cancelled."
+    current = view.current
+    if current is None:
+        return "The audit waits for its turn." if view.state == "waiting" else "The audit starts."
+    place = [line.name for line in view.stages].index(current.name) + 1
+    return f"Stage {place} of {len(view.stages)}: {LABELS[current.name]}"
+
+
+def _meta(view: AuditView) -> str:
+    if view.started is None:
+        return ""
+    started = view.started
+    card = f"{started.gpus * started.nodes}x {started.hardware}"
+    if started.hardware_origin == "assumed":
+        card += " (assumed)"
+    return (
+        f'<div class="gg-meta"><span><b class="gg-mono">{escape(started.workload_name)}</b></span>'
+        f"<span>{escape(card)}</span></div>"
+    )
+
+
+def running_part(view: AuditView) -> str:
+    """The whole view while the audit runs, and after it ended without a report."""
+    note = ""
+    if view.cancelled is not None:
+        head = cancelled_part(view.cancelled.text)
+    elif view.error is not None:
+        head = broken_part(view.error, "")
+    else:
+        since = escape(view.started_at or "")
+        clock = f'<span class="gg-range" data-since="{since}"></span>' if since else ""
+        head = (
+            f'{_meta(view)}<div class="gg-head"><h1 tabindex="-1" id="gg-headline">'
+            f"{escape(title_of(view))}</h1>{clock}</div>"
+        )
+        note = f'<p class="gg-sub">{CLOSE_NOTE}</p>'
+    return (
+        f'<div class="gg-running" data-view="run" data-state="{view.state}" '
+        f'data-audit="{escape(view.audit_id)}">{head}'
+        '<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
+        f"{timeline(view.stages)}</div>{note}</div>"
+        f"{found_so_far(view.findings)}</div></div>"
+    )
+
+
+def finished_part(view: AuditView) -> str:
+    """The timeline of a finished audit, for the end of its report."""
+    return (
+        f'<section class="gg-section gg-finished" id="gg-stages" data-state="{view.state}" '
+        f'data-audit="{escape(view.audit_id)}">'
+        f"<header><h2>How this audit ran</h2></header>"
+        f'<div class="gg-card gg-pad">{timeline(view.stages)}</div></section>'
+    )

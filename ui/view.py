@@ -1,0 +1,126 @@
+"""Folds the events of an audit into what the page shows; knows neither gradio nor the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from audit.records.events import (
+    STAGES,
+    CancelledData,
+    ErrorData,
+    Event,
+    FinalReportData,
+    ProgressData,
+    StageData,
+    StartedData,
+    read_data,
+)
+from audit.records.finding import Finding
+from audit.records.report import Report
+from ui.timeline import StageLine
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """Everything the page knows of an audit after some of its events."""
+
+    audit_id: str
+    seq: int = 0
+    started: StartedData | None = None
+    started_at: str | None = None
+    stages: tuple[StageLine, ...] = tuple(StageLine(name) for name in STAGES)
+    findings: tuple[Finding, ...] = ()
+    report: Report | None = None
+    error: ErrorData | None = None
+    cancelled: CancelledData | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the audit stands."""
+        if self.report is not None:
+            return "done"
+        if self.error is not None:
+            return "failed"
+        if self.cancelled is not None:
+            return "cancelled"
+        return "waiting" if self.started is None else "running"
+
+    @property
+    def ended(self) -> bool:
+        """Whether no further event can come."""
+        return self.state in ("done", "failed", "cancelled")
+
+    @property
+    def current(self) -> StageLine | None:
+        """The stage that runs now."""
+        return next((line for line in self.stages if line.state == "running"), None)
+
+
+def findings_in(result: object) -> tuple[Finding, ...]:
+    """The findings in a stage's result, whether it is a list or holds one."""
+    if isinstance(result, dict):
+        result = result.get("findings")
+    if not isinstance(result, list):
+        return ()
+    return tuple(Finding.model_validate(item) for item in result)
+
+
+def _with_stage(view: AuditView, data: StageData, at: str) -> AuditView:
+    lines = []
+    for line in view.stages:
+        if line.name != data.stage:
+            lines.append(line)
+            continue
+        since = at if data.state == "running" else line.since
+        text = data.text or line.text
+        lines.append(line._replace(state=data.state, text=text, seconds=data.seconds, since=since))
+    view = replace(view, stages=tuple(lines))
+    if data.stage == "query" and data.state == "done":
+        view = replace(view, findings=findings_in(data.result))
+    return view
+
+
+def _with_progress(view: AuditView, data: ProgressData) -> AuditView:
+    lines = tuple(
+        line._replace(steps=(*line.steps[-7:], data.text)) if line.name == data.stage else line
+        for line in view.stages
+    )
+    return replace(view, stages=lines)
+
+
+def _closed(view: AuditView, state: Literal["failed", "cancelled"]) -> AuditView:
+    """The stages once the audit ended early: the running one failed or was cancelled."""
+    lines = tuple(
+        line._replace(state=state) if line.state == "running" else line for line in view.stages
+    )
+    return replace(view, stages=lines)
+
+
+def fold(view: AuditView, event: Event) -> AuditView:
+    """The view after one more event."""
+    view = replace(view, seq=event.seq)
+    data = read_data(event)
+    if isinstance(data, StartedData):
+        return replace(view, started=data, started_at=event.at)
+    if isinstance(data, StageData):
+        return _with_stage(view, data, event.at)
+    if isinstance(data, ProgressData):
+        return _with_progress(view, data)
+    if isinstance(data, FinalReportData):
+        return replace(view, report=data.report, findings=data.report.findings)
+    if isinstance(data, ErrorData):
+        return replace(_closed(view, "failed"), error=data)
+    if isinstance(data, CancelledData):
+        return replace(_closed(view, "cancelled"), cancelled=data)
+    return view
+
+
+def fold_all(view: AuditView, events: Iterable[Event]) -> AuditView:
+    """The view after several more events."""
+    for event in events:
+        view = fold(view, event)
+    return view
