@@ -104,6 +104,7 @@ def check_request(request: AuditRequest) -> None:
     if len(request.uploads) > MAX_FILES:
         message = f"{len(request.uploads)} files are too many for one audit"
         raise InputError(message, remedy=f"Give at most {MAX_FILES} that belong together.")
+    check_names(request.uploads)
     find_hardware(request.hardware or DEFAULT_HARDWARE)
     check_name("backend", request.backend, BACKENDS)
     check_name("runner", request.runner, RUNNERS)
@@ -120,6 +121,15 @@ def check_request(request: AuditRequest) -> None:
         if not low <= value <= high:
             message = f"{name} is {value}; it must lie between {low} and {high}"
             raise UserError(message)
+
+
+def check_names(uploads: Sequence[Upload]) -> None:
+    """Refuse two files of one name: lines and edits are told apart by it; raises InputError."""
+    names = [upload.name for upload in uploads]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"two files are called {', '.join(twice)}"
+        raise InputError(message, remedy="Give them different names.")
 
 
 def audit(request: AuditRequest) -> Report:

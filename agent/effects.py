@@ -22,7 +22,7 @@ def with_effects(
 ) -> tuple[Finding, ...]:
     """The findings in report order: by severity, then by gain; ids f_1, f_2, ... in that order."""
     filled = [_filled(finding, baseline, services) for finding in findings]
-    filled.sort(key=lambda finding: (SEVERITIES.index(finding.severity), -_gain(finding.effect)))
+    filled.sort(key=_weight)
     return tuple(
         finding.model_copy(update={"id": f"f_{number}"})
         for number, finding in enumerate(filled, start=1)
@@ -96,6 +96,10 @@ def _memory(effect: Effect, before: Metrics, after: Metrics, place: str) -> Effe
     was, now = before.peak_memory_gb.value, after.peak_memory_gb.value
     text = f"Projected {place}: peak memory from {was:.1f} to {now:.1f} GB."
     return effect.model_copy(update={"value": now / was, "text": text})
+
+
+def _weight(finding: Finding) -> tuple[int, bool, float]:
+    return SEVERITIES.index(finding.severity), not finding.stops_run, -_gain(finding.effect)
 
 
 def _gain(effect: Effect) -> float:

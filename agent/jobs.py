@@ -141,10 +141,6 @@ class Jobs:
     def delete(self, audit_id: str, owner_token: str) -> None:
         """Cancel if need be, then remove events and uploaded bytes."""
         self._check_owner(audit_id, owner_token)
-        self.remove(audit_id)
-
-    def remove(self, audit_id: str) -> None:
-        """Delete as the operator, who owns the data folder and needs no token."""
         if self._store.status(audit_id) not in STATUS_AFTER.values():
             job = self._jobs.get(audit_id)
             if job is None:

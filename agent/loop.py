@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from agent.api import DEFAULT_HARDWARE, AuditRequest
+from agent.api import AuditRequest
 from agent.backends import Backend, Message, ToolCall, ToolResult, Turn
-from agent.named import BACKENDS, RUNNERS, make
+from agent.named import BACKENDS, make
 from agent.report import Made, build_report
 from agent.run import AuditRun
-from agent.services import Services
+from agent.services import Services, make_services
 from agent.synthesis import completed_by, finish, tier_of
 from agent.tools import TOOLS, call_tool
 from audit.records.base import Record
@@ -81,7 +81,7 @@ async def run_audit(
 
     start = time.perf_counter()
     try:
-        run = AuditRun(_services(request, record, cancelled))
+        run = AuditRun(make_services(request, record, cancelled))
         record(_started(run.services))
         decide = backend or make("backend", request.backend, BACKENDS)
         async for _ in _converse(run, decide):
@@ -161,21 +161,6 @@ def _called(run: AuditRun, call: ToolCall, *, run_it: bool) -> ToolResult:
     except GoblinError as error:  # every call gets its result, also the one that ends the audit
         answer(ToolResult(call.id, call.tool, ok=False, text=str(error)))
         raise
-
-
-def _services(
-    request: AuditRequest, record: Callable[[Record], None], cancelled: Callable[[], bool]
-) -> Services:
-    from kb.catalog.hardware import find_hardware
-
-    return Services(
-        request=request,
-        hardware=find_hardware(request.hardware or DEFAULT_HARDWARE),
-        hardware_origin="stated" if request.hardware else "assumed",
-        runner=make("runner", request.runner, RUNNERS),
-        record=record,
-        cancelled=cancelled,
-    )
 
 
 def _started(services: Services) -> StartedData:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 BATCH = ("per_device_train_batch_size", "gradient_accumulation_steps")
 """Micro batch and accumulation: their product, times the ranks, is the effective batch."""
 
+DERIVED = {
+    "compute_dtype": {"bf16", "fp16", "fp8", "model_load_dtype"},
+    "effective_batch": {*BATCH, "num_processes", "num_machines"},
+}
+"""Derived field -> the fields it follows from."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -90,19 +96,17 @@ def plan_patch(
 
 
 def with_edits(workload: Workload, edits: Sequence[FieldEdit]) -> Workload:
-    """The workload as it would be with `edits`, its derived fields computed again."""
-    from workload.normalise import derive_fields
+    """The workload as it would be with `edits`, what follows from them derived again."""
+    from workload.derive import derive_fields
 
-    values = {edit.field: None if edit.remove else edit.value for edit in edits}
-    return derive_fields(workload.with_values(values))
-
-
-def changes(workload: Workload, edit: FieldEdit) -> bool:
-    """Whether an edit would change what the framework does."""
-    found = workload.fields.get(edit.field)
-    if edit.remove:
-        return found is not None and found.origin == "stated"
-    return found is None or found.origin not in ("stated", "default") or found.value != edit.value
+    planned = workload.with_values(
+        {edit.field: None if edit.remove else edit.value for edit in edits}
+    )
+    touched = {edit.field for edit in edits}
+    stale = {name for name, causes in DERIVED.items() if causes & touched}
+    rest = {name: found for name, found in planned.fields.items() if name not in stale}
+    derived = {name: new for name, new in derive_fields(rest).items() if name in stale}
+    return planned.model_copy(update={"fields": rest | derived})
 
 
 def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
@@ -111,23 +115,17 @@ def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
     fresh = finding if first else _again(draft, finding, services)
     if fresh is None:
         earlier = ", ".join(other.title for other in draft.followed)
-        reason = f"no longer needed after the edits before it ({earlier})"
+        reason = f"No longer needed once the edits before it are made ({earlier})"
         draft.left_out.append(LeftOut(finding, reason))
         return
-    edits = tuple(edit for edit in fresh.edits if changes(draft.workload, edit))
-    if not edits:
-        draft.left_out.append(LeftOut(fresh, "the plan holds these values already"))
-        return
-    planned = with_edits(draft.workload, edits)
+    planned = with_edits(draft.workload, fresh.edits)
     profile = services.profile(planned)
     objection = _objection(draft, planned, profile, finding)
     if objection is not None:
         draft.left_out.append(LeftOut(fresh, objection))
         return
     draft.workload, draft.profile = planned, profile
-    draft.followed.append(
-        fresh.model_copy(update={"id": finding.id, "effect": finding.effect, "edits": edits})
-    )
+    draft.followed.append(fresh.model_copy(update={"id": finding.id, "effect": finding.effect}))
 
 
 def _again(draft: _Draft, finding: Finding, services: Services) -> Finding | None:
@@ -140,11 +138,11 @@ def _objection(draft: _Draft, planned: Workload, profile: Profile, finding: Find
     """Why the plan may not take this step."""
     before, after = effective_batch(draft.workload), effective_batch(planned)
     if finding.semantics != "dynamics" and before != after:
-        return f"it would change the effective batch from {before} to {after}"
+        return f"It would change the effective batch from {before} to {after}"
     was, fit = draft.profile.fit.get("as_written"), profile.fit.get("as_written")
     if fit is not None and fit.share > 1 and (was is None or fit.share > was.share):
         return (
-            f"with the edits before it the run would no longer fit: up to {fit.high_gb:.0f} GB, "
+            f"With the edits before it the run would no longer fit: up to {fit.high_gb:.0f} GB, "
             f"{fit.share:.0%} of the card"
         )
     return None

@@ -117,7 +117,7 @@ def _refused(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, LeftOut]:
     for finding in plan.followed:
         outcome = next((failed[edit.field] for edit in finding.edits if edit.field in failed), None)
         if outcome is not None:
-            reason = outcome.reason or "the edit cannot be made in this text"
+            reason = outcome.reason or "It cannot be made in this text"
             refused[finding.rule_id] = LeftOut(finding, reason, outcome.advice)
     return refused
 
@@ -155,7 +155,7 @@ def _applied(
         applied=True,
         file=outcome.file if outcome else None,
         line=outcome.line if outcome else None,
-        reason=None if outcome else "set outside the file, before the launch",
+        reason=None if outcome else "Set outside the file, before the launch",
     )
 
 

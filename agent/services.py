@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from agent.api import DEFAULT_HARDWARE, AuditRequest
 from audit.records.base import Record
 from audit.records.errors import Cancelled
 
 if TYPE_CHECKING:
-    from agent.api import AuditRequest
     from audit.records.profile import Profile
     from audit.records.workload import Workload
     from kb.catalog.hardware import Hardware
@@ -47,3 +47,20 @@ class Services:
         from kb.match import match_rules
 
         return match_rules(workload, profile, self.hardware)
+
+
+def make_services(
+    request: AuditRequest, record: Callable[[Record], object], cancelled: Callable[[], bool]
+) -> Services:
+    """The services of one request; raises UnknownName for a card or runner that is not known."""
+    from agent.named import RUNNERS, make
+    from kb.catalog.hardware import find_hardware
+
+    return Services(
+        request=request,
+        hardware=find_hardware(request.hardware or DEFAULT_HARDWARE),
+        hardware_origin="stated" if request.hardware else "assumed",
+        runner=make("runner", request.runner, RUNNERS),
+        record=record,
+        cancelled=cancelled,
+    )

@@ -66,7 +66,7 @@ def patch(state: AuditState, services: Services) -> AuditState:
     asked = [finding for finding in findings if wanted is None or finding.id in wanted]
     choices = list(choose_findings(asked, request.include, request.keep))
     choices += [
-        Choice(finding=finding, chosen=False, reason="not chosen by the backend")
+        Choice(finding=finding, chosen=False, reason="Not chosen by the backend")
         for finding in findings
         if finding not in asked
     ]

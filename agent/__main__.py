@@ -1,0 +1,93 @@
+"""The command line: `python -m agent COMMAND`. Only the command asked for is imported.
+
+Exit status: 0 a report was made; 2 the input is at fault; 3 `--fail-on` was met; 130 cancelled;
+1 anything else failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from audit.records.errors import Cancelled, GoblinError, SetupError, UserError
+
+COMMANDS = {
+    "audit": "what wastes the GPU or breaks the training, a patch, before and after",
+    "parse": "what a training file says, field by field, and where each value comes from",
+    "patch": "a unified diff that `git apply` takes",
+    "search": "ask the knowledge base in words",
+    "estimate": "project the speed and memory of a training file on a card",
+    "list": "the audits kept on this machine",
+    "show": "the report of a kept audit",
+    "replay": "the recorded events of a kept audit, one per line",
+    "export": "the report of a kept audit as JSON, Markdown or a patch",
+    "delete": "delete a kept audit with the bytes uploaded for it",
+}
+"""Command -> what it gives. Each has a module of its name in agent/commands."""
+OK, FAILED, INPUT_AT_FAULT, CANCELLED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(given)
+        sys.stdout.flush()
+    except UserError as error:
+        return _complain(str(error), FAILED if isinstance(error, SetupError) else INPUT_AT_FAULT)
+    except (KeyboardInterrupt, Cancelled):
+        return _complain("cancelled", CANCELLED)
+    except GoblinError as error:
+        return _complain(str(error), FAILED)
+    except BrokenPipeError:
+        # The reader has gone (`| head`). Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status
+
+
+def _run(given: list[str]) -> int:
+    name = given[0] if given else "--help"
+    if name in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+        return OK
+    if name not in COMMANDS:
+        message = f"there is no command {name!r}"
+        raise UserError(message, remedy=f"Commands: {', '.join(COMMANDS)}.")
+    module = import_module(f"agent.commands.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m agent {name}",
+        description=COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".",
+        allow_abbrev=False,
+    )
+    module.add_options(parser)
+    return int(module.run(parser.parse_args(given[1:])))
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "GPU Goblin: audit a fine-tuning file before you press start.",
+            "",
+            "usage: python -m agent COMMAND ...      python -m agent COMMAND --help",
+            "",
+            *lines,
+            "",
+        ]
+    )
+
+
+def _complain(message: str, status: int) -> int:
+    from audit.log.redact import redact
+
+    sys.stderr.write(f"goblin: {redact(message)}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""`patch FILE...`: a unified diff that `git apply` takes, of stated edits or of the rules' own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.api import AuditRequest, check_names, check_request
+from agent.commands.files import STDIN, read_files
+from agent.commands.options import (
+    add_card,
+    add_choice,
+    add_reading,
+    include_of,
+    lengths_of,
+    settings,
+    versions_of,
+    words,
+)
+from agent.commands.patch_jobs import run_jobs
+from agent.commands.values import field_edits
+from audit.records.errors import InputError, UserError
+from audit.records.finding import FieldEdit
+from audit.records.patch import Patch
+from audit.records.upload import Upload
+
+if TYPE_CHECKING:
+    from workload.patch import Edited
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `patch`."""
+    parser.add_argument("files", nargs="*", metavar="FILE", help="files that belong together")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field"
+    )
+    parser.add_argument("--unset", action="append", default=[], metavar="FIELD", help="remove it")
+    parser.add_argument(
+        "--rules", metavar="ID,...", default="", help="only these rules (default: all that fire)"
+    )
+    add_choice(parser)
+    add_card(parser)
+    add_reading(parser)
+    parser.add_argument(
+        "--jobs",
+        metavar="JOBS.jsonl",
+        help='lines of {"id", "file", "set": {FIELD: VALUE}} or {"id", "file", "unset": [FIELD]}',
+    )
+    parser.add_argument("--json", action="store_true", help="accepted with --jobs, which is JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the diff; what could not be edited goes to standard error."""
+    if given.jobs:
+        return run_jobs(given.jobs, versions_of(given.versions))
+    if not given.files:
+        message = "there is no file to patch"
+        raise InputError(message, remedy="Give the file, or --jobs JOBS.jsonl.")
+    uploads = read_files(given.files)
+    check_names(uploads)
+    edits = field_edits(given.set, given.unset)
+    if edits and given.rules:
+        message = "--rules goes with neither --set nor --unset"
+        raise UserError(message, remedy="Make two patches.")
+    diff = _stated(uploads, edits, given) if edits else _ruled(uploads, given)
+    sys.stdout.write(_at_their_paths(diff, given.files))
+    return 0
+
+
+def _stated(
+    uploads: tuple[Upload, ...], edits: Sequence[FieldEdit], given: argparse.Namespace
+) -> str:
+    """The diff of the edits on the command line; all of them or none."""
+    from workload.patch import edit_workload
+
+    edited: Edited = edit_workload(
+        uploads,
+        edits,
+        versions=versions_of(given.versions) or None,
+        lengths=lengths_of(given.lengths),
+    )
+    refused = [outcome for outcome in edited.outcomes if not outcome.applied]
+    if refused:
+        first = refused[0]
+        reason = f"{first.edit.field} cannot be edited: {first.reason or 'not in this text'}"
+        raise InputError(reason, file=first.file, line=first.line, remedy=first.advice)
+    return edited.diff
+
+
+def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> str:
+    """The diff that an audit would propose, or that of some of its rules."""
+    from agent.quick import propose
+
+    operator = settings()
+    request = AuditRequest(
+        uploads=uploads,
+        hardware=given.hardware or operator.hardware,
+        gpus=given.gpus,
+        nodes=given.nodes,
+        lengths=lengths_of(given.lengths),
+        versions=versions_of(given.versions),
+        include=include_of(given.include),
+        keep=frozenset(words(given.keep)),
+    )
+    check_request(request)
+    patch = propose(request, frozenset(words(given.rules)) or None)
+    _tell_rest(patch)
+    return patch.diff
+
+
+def _tell_rest(patch: Patch) -> None:
+    """What the diff does not hold: variables to export and edits left to the user."""
+    lines = [f"export {name}={value}" for name, value in patch.env.items()]
+    lines += [
+        f"not applied: {edit.field} = {edit.after} ({edit.reason})"
+        for edit in patch.edits
+        if not edit.applied
+    ]
+    if not patch.edits:
+        lines.append("nothing to change")
+    sys.stderr.write("".join(f"goblin: {line}\n" for line in lines))
+
+
+def _at_their_paths(diff: str, names: Sequence[str]) -> str:
+    """The diff with files below the working directory named by their path, as `git apply` wants."""
+    here = Path.cwd()
+    for name in names:
+        path = Path(name).resolve()
+        if name == STDIN or not path.is_relative_to(here) or path.parent == here:
+            continue
+        folder = path.parent.relative_to(here).as_posix()
+        for mark in ("--- a/", "+++ b/"):
+            diff = diff.replace(f"{mark}{path.name}\n", f"{mark}{folder}/{path.name}\n", 1)
+    return diff

@@ -1,0 +1,23 @@
+"""`replay ID`: the recorded events of a kept audit, byte for byte as they were printed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from agent.commands.kept import full_id, opened
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `replay`."""
+    parser.add_argument("id", metavar="ID", help="as `list` shows it; its beginning is enough")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print one event per line."""
+    from audit.log.replay import line, replay
+
+    with opened() as store:
+        for event in replay(store, full_id(store, given.id)):
+            sys.stdout.write(line(event) + "\n")
+    return 0
