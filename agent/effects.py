@@ -43,17 +43,23 @@ def _derived(finding: Finding, baseline: Workload, services: Services) -> Effect
     try:
         before, after = _arms(baseline, with_edits(baseline, finding.edits), services)
     except MissingFacts as missing:
-        return effect.model_copy(update={"text": f"Not projected: {missing.reason}."})
+        return _not_projected(effect, missing.reason)
     except RunFailed as failed:
-        return effect.model_copy(update={"text": f"Not projected: {failed}."})
-    if before.failure or after.failure:
-        return effect.model_copy(
-            update={"text": f"Not projected: {before.failure or after.failure}."}
-        )
-    place = f"for this file on {services.hardware.name}"
-    if effect.metric == "memory":
-        return _memory(effect, before, after, place)
-    return _speed(effect, before, after, place)
+        return _not_projected(effect, str(failed))
+    failure = before.failure or after.failure
+    if failure:
+        return _not_projected(effect, failure)
+    return (
+        _memory(effect, before, after)
+        if effect.metric == "memory"
+        else _speed(effect, before, after)
+    )
+
+
+def _not_projected(effect: Effect, reason: str) -> Effect:
+    """The effect without a figure, and why it has none."""
+    text = f"{effect.text} Not projected: {reason.rstrip('.')}.".strip()
+    return effect.model_copy(update={"text": text})
 
 
 def _arms(before: Workload, after: Workload, services: Services) -> tuple[Metrics, Metrics]:
@@ -79,23 +85,21 @@ def _arms(before: Workload, after: Workload, services: Services) -> tuple[Metric
     return first, second
 
 
-def _speed(effect: Effect, before: Metrics, after: Metrics, place: str) -> Effect:
+def _speed(effect: Effect, before: Metrics, after: Metrics) -> Effect:
     from runner.compare import compare_arms
 
     compared = compare_arms(before, after, before_id="bench_1", after_id="bench_2")
     if compared.speedup is None:
-        return effect.model_copy(update={"text": f"Not projected: {compared.reason}"})
-    low, value, high = compared.speedup.low, compared.speedup.value, compared.speedup.high
-    text = f"Projected {place}: {value:.2f}x the speed, 80% interval {low:.2f} to {high:.2f}."
-    return effect.model_copy(update={"low": low, "value": value, "high": high, "text": text})
+        return _not_projected(effect, compared.reason)
+    return effect.model_copy(update=compared.speedup.model_dump())
 
 
-def _memory(effect: Effect, before: Metrics, after: Metrics, place: str) -> Effect:
+def _memory(effect: Effect, before: Metrics, after: Metrics) -> Effect:
     if before.peak_memory_gb is None or after.peak_memory_gb is None:
-        return effect.model_copy(update={"text": "Not projected: the memory is not known."})
-    was, now = before.peak_memory_gb.value, after.peak_memory_gb.value
-    text = f"Projected {place}: peak memory from {was:.1f} to {now:.1f} GB."
-    return effect.model_copy(update={"value": now / was, "text": text})
+        return _not_projected(effect, "the memory is not known")
+    return effect.model_copy(
+        update={"value": after.peak_memory_gb.value / before.peak_memory_gb.value}
+    )
 
 
 def _weight(finding: Finding) -> tuple[int, bool, float]:

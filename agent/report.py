@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from agent.services import Services
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from audit.records.profile import Profile
     from audit.records.workload import Workload
 
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 VERSION = "0.1.0"
 """Of this program; a test holds it against pyproject.toml."""
 
@@ -67,7 +70,7 @@ def build_report(state: AuditState, services: Services, made: Made) -> Report:
         comparison=state.comparison,
         checked=state.checked,
         sources=_sources(findings),
-        versions={**workload.versions, **_own_versions()},
+        versions={**workload.versions, "goblin": VERSION, "kb": _kb_version()},
         versions_origin=workload.versions_origin,
         believe=_believe(figures),
         seconds=made.seconds,
@@ -113,12 +116,19 @@ def _sources(findings: Iterable[Finding]) -> tuple[Source, ...]:
     )
 
 
-def _own_versions() -> dict[str, str]:
-    from runner.estimator.believe import estimator_version
+@cache
+def _kb_version() -> str:
+    """The newest date among the sources of the rules, and how many rules there are."""
+    from kb.rulebook import load_rules
 
-    from kb.rulebook import kb_version
-
-    return {"goblin": VERSION, "kb": kb_version(), "estimator": estimator_version()}
+    rules = load_rules()
+    dates = [
+        found
+        for rule in rules
+        for source in rule.sources_read
+        for found in DATE.findall(source.as_of)
+    ]
+    return f"{max(dates, default='undated')} ({len(rules)} rules)"
 
 
 def _believe(figures: list[Provenance]) -> Believe | None:

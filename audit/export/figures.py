@@ -9,6 +9,9 @@ from audit.records.comparison import Comparison
 from audit.records.finding import Effect
 from audit.records.metrics import Metrics
 
+EFFECT_OF = {"speed": "speed", "memory": "peak memory"}
+WORD_OF = {"derived": "projected, for this edit alone", "published": "published", "none": "stated"}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -69,16 +72,16 @@ def speedup_text(comparison: Comparison) -> str:
 
 def effect_text(effect: Effect) -> str:
     """What following a rule is expected to bring, and on whose word."""
-    if effect.text:
-        return effect.text
     if effect.value is None:
-        return ""
+        return effect.text
     between = (
         f", {effect.low:.2f} to {effect.high:.2f}"
         if effect.low is not None and effect.high is not None
         else ""
     )
-    return f"{effect.metric} x{effect.value:.2f}{between} ({effect.basis})"
+    what = EFFECT_OF.get(effect.metric, effect.metric)
+    figure = f"{effect.value:.2f}x the {what}{between} ({WORD_OF[effect.basis]})."
+    return f"{figure} {effect.text}".strip()
 
 
 def _figure(arm: Metrics | None, shown: _Shown) -> str:

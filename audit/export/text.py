@@ -56,9 +56,10 @@ def _findings(report: Report) -> Iterator[str]:
     if not report.findings:
         return
     yield from _title(f"Findings ({len(report.findings)})")
-    for finding in report.findings:
+    for number, finding in enumerate(report.findings):
+        if number:
+            yield ""
         yield from _finding(finding)
-        yield ""
 
 
 def _finding(finding: Finding) -> Iterator[str]:
