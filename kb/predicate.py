@@ -171,9 +171,9 @@ class _Parser:
         self.expect("[")
         values: list[Value] = []
         while not self.take("]"):
-            item = self.atom()
+            where, item = self.column, self.atom()
             if item.literal is None:
-                self.fail("a list in a condition holds literals only")
+                self.fail("a list in a condition holds literals only", where)
             self.check(left, item, "==", column)
             values.append(item.value)
             if self.peek() != "]":

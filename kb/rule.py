@@ -193,8 +193,9 @@ class Rule(Record):
         strangers = {*self.frameworks, *(f for e in self.edits for f in e.frameworks)} - FRAMEWORKS
         if strangers:
             message = f"no framework is called {', '.join(sorted(strangers))}"
-        if len(_SENTENCE_END.findall(self.claim)) > MAX_SENTENCES:
-            message = "claim holds more than two sentences"
+        for name, text in (("claim", self.claim), ("why", self.why or self.claim)):
+            if not 1 <= len(_SENTENCE_END.findall(text)) <= MAX_SENTENCES:
+                message = f"{name} is one or two sentences"
         for name in self.evidence:
             if not is_field(name.replace("*", "")):
                 message = f"evidence {name!r}: no field is called that"
