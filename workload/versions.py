@@ -17,8 +17,11 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "trl": ("0.24.0", "1.8.0", "1.16.0"),
     "peft": ("0.18.1", "0.19.1", "0.21.2"),
     "accelerate": ("1.15.0",),
+    "axolotl": ("0.18.0",),
+    "llamafactory": ("0.9.6",),
 }
-"""Releases whose defaults were introspected from the PyPI packages on 2026-11-20, oldest first."""
+"""Releases whose defaults were read, oldest first: the PyPI packages introspected on 2026-11-20,
+github:axolotl-ai-cloud/axolotl@067b021 and github:hiyouga/LLaMA-Factory@ff6d4d1 (0.9.6.dev0)."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _VERSION = re.compile(r"v?\d[\w.+!-]*")

@@ -183,7 +183,7 @@ def _block_at(document: Document, path: str) -> Mapping | None:
 
 
 def _sibling(document: Document, block: Mapping, above: str, beside: Many[str]) -> Place | None:
-    own = [place for place in document.keys(above) if place.parent is block]
+    own = [place for place in document.places(above) if place.parent is block]
     by_path = {place.path: place for place in own if not place.repeated}
     found = next((by_path[path] for path in beside if path in by_path), None)
     return found or max(own, key=lambda place: place.key.start, default=None)

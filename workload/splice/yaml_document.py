@@ -71,7 +71,7 @@ class Document:
         node = place.value
         return self.source.line_of(node.start if node.end > node.start else place.key.start)
 
-    def keys(self, path: str = "") -> list[Place]:
+    def places(self, path: str = "") -> list[Place]:
         """The keys of the block at a dotted path, in the order of the file; '' is the top level."""
         block: Node = self.root
         if path:

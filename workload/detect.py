@@ -1,0 +1,166 @@
+"""Which dialect a file is written in: the content decides, the file's name is only a hint."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from audit.records.errors import InputError
+from workload.dialects import DIALECTS, Detection, Dialect, TextKind, load_dialect
+from workload.source import SourceText
+
+ENOUGH = 0.5
+"""A lower score is no detection."""
+READ = "axolotl YAML, LLaMA-Factory YAML, and Python scripts with transformers or TRL"
+MAX_NAMED = 8
+
+_YAML_LINE = re.compile(r"(?:- )?[\"']?[\w./@-]+[\"']?[ ]*:(?:\s|$)")
+_PYTHON_LINE = re.compile(
+    r"(?:from\s+[\w.]+\s+import\b|import\s+\w|def\s+\w+\s*\(|class\s+\w+|@\w|if\s+__name__|"
+    r"[A-Za-z_][\w.]*\s*=(?!=)\s*\S|[A-Za-z_][\w.]*\()"
+)
+_SHELL_LINE = re.compile(
+    r"(?:export\s+\w+=|torchrun\b|deepspeed\s|accelerate\s+launch|srun\b|#SBATCH|set -|cd\s|"
+    r"python3?\s+\S|llamafactory-cli\b|axolotl\s+train|swift\s+sft|[A-Z][A-Z0-9_]*=\S*\s+\w)"
+)
+
+KNOWN_KEYS: tuple[tuple[frozenset[str], str], ...] = tuple(
+    (frozenset(keys.split()), name)
+    for keys, name in (
+        ("compute_environment", "an accelerate config"),
+        ("distributed_type", "an accelerate config"),
+        ("zero_optimization", "a DeepSpeed config"),
+        ("train_micro_batch_size_per_gpu", "a DeepSpeed config"),
+        ("peft_type base_model_name_or_path", "a PEFT adapter_config"),
+        ("architectures model_type", "a model's config.json"),
+        ("log_history global_step", "a trainer_state.json"),
+        ("transformer_layer_cls_to_wrap", "an FSDP config"),
+        ("cells nbformat", "a notebook"),
+        ("policy cluster", "a NeMo RL config"),
+        ("work_group modules", "a Primus experiment"),
+        ("actor_rollout_ref", "a verl config"),
+        ("model_name_or_path kernel_config", "a LLaMA-Factory v1 config"),
+        ("model_name_or_path dist_config", "a LLaMA-Factory v1 config"),
+        ("checkpoint_dir train data", "a litgpt config"),
+        ("tokenizer model checkpointer", "a torchtune config"),
+        ("model_name_or_path dataset_mixer", "an alignment-handbook or open-instruct recipe"),
+        ("model_name_or_path dataset_mixer_list", "an open-instruct recipe"),
+        ("model_name_or_path dataset_name", "a TRL recipe"),
+        ("model_name_or_path per_device_train_batch_size", "a TRL or open-instruct recipe"),
+    )
+)
+"""Training files that are recognised and not read: all keys of a row at the top level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The dialect of a file and why."""
+
+    dialect: Dialect
+    detection: Detection
+
+
+def detect_dialect(source: SourceText, wanted: str | None = None) -> Found:
+    """The dialect of a training file.
+
+    Args:
+        source: the file.
+        wanted: the user's own choice: a format id or a framework's name.
+
+    Raises:
+        InputError: no dialect fits; names what was seen and what is read. Or the text is broken.
+    """
+    if wanted is not None:
+        return _chosen(source, wanted)
+    kind = text_kind(source)
+    if kind is None:
+        raise _unread(source)
+    best: Found | None = None
+    for format_id, entry in DIALECTS.items():
+        if entry.kind != kind:
+            continue
+        dialect = load_dialect(format_id)
+        detection = dialect.detect(source)
+        if best is None or detection.score > best.detection.score:
+            best = Found(dialect, detection)
+    if best is None or best.detection.score < ENOUGH:
+        raise _unread(source)
+    return best
+
+
+def text_kind(source: SourceText) -> TextKind | None:
+    """How the text is written; None for kinds that are named but not read (shell, notebook)."""
+    name = source.name.lower()
+    text = source.text
+    head = text.lstrip()[:1]
+    if head in "{[" and name.endswith(".ipynb"):
+        return None
+    if head == "{":
+        return "yaml"  # JSON is YAML, too
+    lines = _statements(text)
+    yaml = sum(bool(_YAML_LINE.match(line)) for line in lines)
+    python = sum(bool(_PYTHON_LINE.match(line)) for line in lines)
+    shell = sum(bool(_SHELL_LINE.match(line)) for line in lines) + text.startswith("#!/bin/")
+    if shell > max(yaml, python) or (shell and name.endswith((".sh", ".bash", ".slurm"))):
+        return None
+    if python > yaml or (python == yaml and name.endswith(".py")):
+        return "python"
+    return "yaml"
+
+
+def looks_like_training(source: SourceText) -> bool:
+    """Whether some dialect takes the file for its own; broken text counts as not."""
+    try:
+        detect_dialect(source)
+    except InputError:
+        return False
+    return True
+
+
+def _chosen(source: SourceText, wanted: str) -> Found:
+    if wanted in DIALECTS:
+        dialect = load_dialect(wanted)
+        return Found(dialect, Detection(1.0, "chosen by the user"))
+    word = wanted.strip().lower().replace("-", "").replace("_", "")
+    fits = [load_dialect(name) for name in DIALECTS if word and word in name.replace("_", "")]
+    if not fits:
+        return Found(load_dialect(wanted), Detection(1.0, "chosen by the user"))
+    best = max(fits, key=lambda dialect: dialect.detect(source).score)
+    return Found(best, Detection(1.0, "chosen by the user"))
+
+
+def _statements(text: str) -> list[str]:
+    """Lines that begin in the first column, without comments: at most 400 of them."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if line[:1] not in ("", " ", "\t", "#"):
+            found.append(line[:200])
+            if len(found) == 400:
+                break
+    return found
+
+
+def _unread(source: SourceText) -> InputError:
+    from workload.dialects.yaml_dialect import top_keys
+
+    remedy = f"Read are: {READ}"
+    kind = text_kind(source)
+    if kind is None:
+        notebook = source.name.lower().endswith(".ipynb")
+        reason = f"this is {'a notebook' if notebook else 'a shell script'}, which is not read"
+        return InputError(reason, file=source.name, remedy=remedy)
+    if kind == "python":
+        reason = "the script calls no trainer, training arguments or LoRA config that is known"
+        return InputError(reason, file=source.name, remedy=remedy)
+    keys = top_keys(source)
+    named = next((name for row, name in KNOWN_KEYS if row <= keys), None)
+    if named is not None:
+        reason = f"this looks like {named}, which is not read as a training file"
+        return InputError(reason, file=source.name, remedy=remedy)
+    if not keys:
+        from workload.splice.yaml_document import Document
+
+        Document(source, "pyyaml")  # says why it is no mapping
+    seen = ", ".join(sorted(keys)[:MAX_NAMED])[:300]
+    reason = f"no training keys; the file holds: {seen or 'nothing'}"
+    return InputError(reason, file=source.name, remedy=remedy)

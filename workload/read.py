@@ -1,0 +1,150 @@
+"""Uploads become a Workload: the door for everyone who reads a training file.
+
+Nothing named in an upload is opened, nothing in it is run, and what leaves here is redacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from audit.log.redact import REMOVED, find_secrets
+from audit.records.base import Json
+from audit.records.upload import Upload
+from audit.records.workload import DataLengths, FieldValue, Notice, SourceFile, Workload
+from workload.derive import derive_fields
+from workload.dialects import Reading
+from workload.merge import Bundle, merge_uploads, named_fields
+from workload.source import SourceText
+
+MAX_NOTICES = 100
+
+
+@dataclass(frozen=True)
+class ReadBundle:
+    """The uploads as sorted, the dialect's reading of the main file, and the Workload of both."""
+
+    bundle: Bundle
+    reading: Reading
+    workload: Workload
+
+
+def read_workload(
+    uploads: Sequence[Upload],
+    *,
+    versions: Mapping[str, str] | None = None,
+    lengths: DataLengths | None = None,
+    dialect: str | None = None,
+) -> Workload:
+    """The workload that the uploads describe.
+
+    Args:
+        uploads: the training file, and beside it where there are: requirements.txt or env.json
+            (versions), a `.jsonl` sample (lengths), a DeepSpeed JSON that it names.
+        versions: package -> version, before those found in files.
+        lengths: token lengths of the data, before those of a sample.
+        dialect: a format id or framework name, where detection should not decide.
+
+    Raises:
+        InputError: naming file, line and remedy.
+    """
+    bundle = merge_uploads(uploads, dialect)
+    return read_bundle(bundle, uploads, versions=versions, lengths=lengths).workload
+
+
+def read_bundle(
+    bundle: Bundle,
+    uploads: Sequence[Upload],
+    *,
+    versions: Mapping[str, str] | None = None,
+    lengths: DataLengths | None = None,
+    reading: Reading | None = None,
+) -> ReadBundle:
+    """As `read_workload`, for uploads that are sorted already, and perhaps read already."""
+    stated = {**bundle.versions, **(versions or {})}
+    reading = reading or bundle.found.dialect.read(bundle.main, stated)
+    beside, missing = named_fields(bundle, reading.named_files)
+    fields = {**reading.fields, **beside}
+    fields |= derive_fields(fields)
+    used = frozenset(reading.versions) & (frozenset(stated) | reading.stated_versions)
+    mask = _Mask(bundle.main)
+    notices = [*bundle.notices, *reading.notices, *missing, *mask.notices()]
+    if not used and reading.versions:
+        notices.append(_assumed_versions(reading.versions))
+    workload = Workload(
+        name=bundle.main.name,
+        format=bundle.found.dialect.format,
+        format_score=bundle.found.detection.score,
+        format_reason=bundle.found.detection.reason,
+        framework=str(fields["framework"].value),
+        files=tuple(_source_file(upload, bundle) for upload in uploads),
+        fields={name: mask.field(value) for name, value in fields.items()},
+        versions=dict(reading.versions),
+        versions_origin="stated" if used else "assumed",
+        lengths=lengths or bundle.lengths,
+        notices=tuple(mask.notice(one) for one in notices[:MAX_NOTICES]),
+    )
+    return ReadBundle(bundle, reading, workload)
+
+
+class _Mask:
+    """Takes the secrets of the main file out of everything that was read from it."""
+
+    def __init__(self, source: SourceText) -> None:
+        self.source = source
+        self.found = find_secrets(source.text)
+        self.texts = sorted({source.text[s.start : s.end] for s in self.found}, key=len)[::-1]
+
+    def notices(self) -> list[Notice]:
+        """One notice per line that holds a secret, without the secret."""
+        lines = {self.source.line_of(secret.start): secret.kind for secret in self.found}
+        return [
+            Notice(
+                kind="secret",
+                message=f"{kind} at line {line}: revoke it and keep it out of files",
+                file=self.source.name,
+                line=line,
+            )
+            for line, kind in lines.items()
+        ]
+
+    def field(self, value: FieldValue) -> FieldValue:
+        """A field without secrets."""
+        if not self.texts:
+            return value
+        texts = {name: self.text(getattr(value, name)) for name in ("value", "key", "written")}
+        return value.model_copy(update=texts)
+
+    def notice(self, notice: Notice) -> Notice:
+        """A notice without secrets."""
+        if not self.texts:
+            return notice
+        return notice.model_copy(update={"message": self.text(notice.message)})
+
+    def text(self, value: Json) -> Json:
+        """A value without secrets, inside lists and blocks as well."""
+        if isinstance(value, str):
+            for secret in self.texts:
+                value = value.replace(secret, REMOVED)
+            return value
+        if isinstance(value, list):
+            return [self.text(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self.text(item) for key, item in value.items()}
+        return value
+
+
+def _source_file(upload: Upload, bundle: Bundle) -> SourceFile:
+    return SourceFile(
+        name=upload.name,
+        format=bundle.formats.get(upload.name, "unread"),
+        sha256=upload.digest,
+        size=len(upload.data),
+        lines=upload.data.count(b"\n") + (not upload.data.endswith(b"\n")),
+    )
+
+
+def _assumed_versions(versions: Mapping[str, str]) -> Notice:
+    named = ", ".join(f"{package} {version}" for package, version in versions.items())
+    message = f"no version is stated: defaults are those of {named}"
+    return Notice(kind="assumed", message=message)
