@@ -1,0 +1,300 @@
+"""What the calls of a training script make: configs, adapters, trainers; when training starts."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from audit.records.errors import InputError
+from workload.dialects.script_effects import PLAIN_FUNCTIONS
+from workload.dialects.script_evaluate import attribute, evaluate, unpacked
+from workload.dialects.script_models import (
+    LOADING,
+    MODEL_FUNCTIONS,
+    enable_checkpointing,
+    loaded,
+    model_method,
+)
+from workload.dialects.script_names import Named, classify
+from workload.dialects.script_scene import Arguments, Scene
+from workload.dialects.script_values import (
+    OPEN,
+    Items,
+    Known,
+    Local,
+    Slot,
+    Symbol,
+    Thing,
+    Unknown,
+    Value,
+)
+
+STOPS = frozenset({"sys.exit", "builtins.exit", "builtins.quit", "os._exit"})
+"""Calls behind which nothing is reached; their value is their own name."""
+_POSITIONS: dict[str, tuple[str, ...]] = {
+    "DPOTrainer": ("model", "ref_model", "args"),
+    "KTOTrainer": ("model", "ref_model", "args"),
+    "GRPOTrainer": ("model", "reward_funcs", "args"),
+    "RLOOTrainer": ("model", "reward_funcs", "args"),
+}
+_TRAINER_POSITIONS = ("model", "args", "data_collator", "train_dataset", "eval_dataset")
+_FIRST: dict[str, tuple[str, ...]] = {
+    "config": ("output_dir",),
+    "quantization": ("quant_type",),
+    "adapter": ("task_type",),
+}
+_PARSES = frozenset(
+    {
+        "parse_args_into_dataclasses",
+        "parse_args_and_config",
+        "parse_json_file",
+        "parse_yaml_file",
+        "parse_dict",
+        "parse",
+    }
+)
+
+
+def call(scene: Scene, node: ast.Call, depth: int) -> Value:
+    """The value of a call; what it makes and sets is kept in the scene."""
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        base = evaluate(scene, function.value, depth)
+        arguments = _arguments(scene, node, depth)
+        if not isinstance(base, Symbol):
+            return _method(scene, base, function.attr, arguments, node)
+        callee = attribute(scene, base, function.attr, function)
+    else:
+        callee = evaluate(scene, function, depth)
+        arguments = _arguments(scene, node, depth)
+    if isinstance(callee, Symbol):
+        return _imported(scene, callee.name, arguments, node)
+    if isinstance(callee, Local):
+        return _own(scene, callee, arguments, node)
+    if "truncation" in arguments.named:
+        scene.tokenized.append(arguments.named)
+    return Unknown(node, "what a call returns")
+
+
+def _arguments(scene: Scene, node: ast.Call, depth: int) -> Arguments:
+    positional: list[Slot] = []
+    named: dict[str, Slot] = {}
+    rest: Unknown | None = None
+    for one in node.args:
+        value = evaluate(scene, one, depth)
+        if not isinstance(one, ast.Starred):
+            positional.append(Slot(value, one, None, node))
+        elif isinstance(value, Items):
+            positional += [Slot(item, None) for item in value.values]
+        else:
+            rest = Unknown(one, "a `*list` that the text does not show")
+            break
+    for keyword in node.keywords:
+        value = evaluate(scene, keyword.value, depth)
+        if keyword.arg is not None:
+            named[keyword.arg] = Slot(value, keyword.value, keyword, node)
+            continue
+        more = unpacked(scene, value, keyword.value)
+        open_ended = more.pop(OPEN, None)
+        if open_ended is not None and isinstance(open_ended.value, Unknown):
+            rest = open_ended.value
+        named.update(more)
+    return Arguments(tuple(positional), named, rest)
+
+
+def _imported(scene: Scene, dotted: str, arguments: Arguments, node: ast.Call) -> Value:
+    """A call of something imported."""
+    if dotted in STOPS:
+        return Symbol(dotted, node)
+    known = _FUNCTIONS.get(dotted)
+    if known is not None:
+        return known(scene, arguments, node)
+    owner, _, method = dotted.rpartition(".")
+    if method in LOADING and owner:
+        return loaded(scene, classify(owner), method, arguments, node)
+    if dotted.startswith("liger_kernel.") and method.startswith("apply_liger_kernel"):
+        scene.kernels.append(node)
+    named = classify(dotted)
+    if named.kind in _CLASSES:
+        return _make(scene, named, arguments, node)
+    return Unknown(node, "what a call returns")
+
+
+_CLASSES = frozenset(
+    {"config", "trainer", "adapter", "quantization", "parser", "arguments", "tokenizer"}
+)
+
+
+def _make(
+    scene: Scene,
+    named: Named,
+    arguments: Arguments,
+    node: ast.Call,
+    inherited: dict[str, Slot] | None = None,
+) -> Thing:
+    """An instance of a known class; its keywords are its entries."""
+    _refuse_repeated(scene, node)
+    first = _FIRST.get(named.kind, ())
+    if named.kind == "trainer":
+        first = _POSITIONS.get(named.name, _TRAINER_POSITIONS)
+    entries = {**(inherited or {}), **dict(zip(first, arguments.positional, strict=False))}
+    entries.update(arguments.named)
+    if named.kind == "parser" and arguments.positional:
+        entries["dataclass_types"] = arguments.positional[0]
+    if arguments.open is not None:
+        entries[OPEN] = Slot(arguments.open, None)
+    thing = scene.memory.new_thing(named.kind, named.name, node, entries.items())
+    made = {"config": scene.configs, "trainer": scene.trainers, "adapter": scene.adapters}
+    made.get(named.kind, []).append(thing)
+    return thing
+
+
+def _refuse_repeated(scene: Scene, node: ast.Call) -> None:
+    """Python itself refuses a keyword given twice, though not while it parses."""
+    seen: set[str] = set()
+    for keyword in node.keywords:
+        if keyword.arg in seen:
+            reason = f"the keyword {keyword.arg} is given twice in one call, which Python refuses"
+            raise InputError(
+                reason,
+                file=scene.file,
+                line=keyword.lineno,
+                column=keyword.col_offset + 1,
+                remedy="Remove one of the two",
+            )
+        seen.add(keyword.arg or "")
+
+
+def _own(scene: Scene, callee: Local, arguments: Arguments, node: ast.Call) -> Value:
+    """A call of a function or class of the script."""
+    if not isinstance(callee.node, ast.ClassDef):
+        return scene.enter(scene, callee, arguments, node)
+    inherited = _class_attributes(scene, callee)
+    if callee.base is not None:
+        return _make(scene, classify(callee.base.name), arguments, node, inherited)
+    entries = {**inherited, **arguments.named}
+    if arguments.open is not None:
+        entries[OPEN] = Slot(arguments.open, None)
+    thing = scene.memory.new_thing("own", callee.node.name, node, entries.items())
+    scene.class_of[thing.owner] = callee
+    start = scene.memory.get(callee.owner, "__init__")
+    if start is not None and isinstance(start.value, Local):
+        with_self = (Slot(thing, None), *arguments.positional)
+        scene.enter(scene, start.value, Arguments(with_self, arguments.named, arguments.open), node)
+    return thing
+
+
+def _class_attributes(scene: Scene, callee: Local) -> dict[str, Slot]:
+    """What the class body gives every instance."""
+    names: list[str] = []
+    body = callee.node.body if isinstance(callee.node, ast.ClassDef) else []
+    for statement in body:
+        targets: list[ast.expr] = []
+        targets += [statement.target] if isinstance(statement, ast.AnnAssign) else []
+        targets += statement.targets if isinstance(statement, ast.Assign) else []
+        names += [target.id for target in targets if isinstance(target, ast.Name)]
+    slots = {name: scene.memory.get(callee.owner, name) for name in names}
+    return {name: slot for name, slot in slots.items() if slot is not None}
+
+
+def _method(scene: Scene, base: Value, name: str, arguments: Arguments, node: ast.Call) -> Value:
+    """A call of a method of something that was made, or of something not followed."""
+    if isinstance(base, Thing):
+        known = _METHODS.get(base.kind)
+        if known is not None:
+            return known(scene, base, name, arguments, node)
+    if name == "gradient_checkpointing_enable":
+        enable_checkpointing(scene, scene.loose, arguments, node)
+    elif name == "train_test_split" and "test_size" in arguments.named:
+        scene.splits.append(arguments.named["test_size"])
+    elif "truncation" in arguments.named:
+        scene.tokenized.append(arguments.named)
+    return Unknown(node, "what a call returns")
+
+
+def _trainer_method(
+    scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
+) -> Value:
+    if name == "train":
+        scene.start_training(base, node)
+    return Unknown(node, "what a call returns")
+
+
+def _own_method(
+    scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
+) -> Value:
+    """A method of a class of the script, with the instance before its arguments."""
+    made = scene.class_of.get(base.owner)
+    slot = scene.memory.get(made.owner, name) if made else None
+    if slot is None or not isinstance(slot.value, Local):
+        return Unknown(node, "what a call returns")
+    positional = (Slot(base, None), *arguments.positional)
+    with_self = Arguments(positional, arguments.named, arguments.open)
+    return scene.enter(scene, slot.value, with_self, node)
+
+
+def _dict_method(
+    scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
+) -> Value:
+    memory = scene.memory
+    if name == "copy":
+        return memory.new_thing("dict", "dict", node, memory.entries(base).items())
+    key = arguments.positional[0].value if arguments.positional else None
+    if name == "update":
+        given = {**arguments.named}
+        if key is not None:
+            given = {**unpacked(scene, key, node), **given}
+        for entry, slot in given.items():
+            memory.put_in(base, entry, slot)
+    elif isinstance(key, Known) and isinstance(key.value, str):
+        if name == "setdefault" and memory.get(base.owner, key.value) is None:
+            memory.put_in(base, key.value, arguments.positional[-1])
+        if name == "pop":
+            memory.put_in(base, key.value, None)
+        if name in ("get", "setdefault"):
+            held = memory.get(base.owner, key.value)
+            return held.value if held else Unknown(node, "what a call returns")
+    return Unknown(node, "what a call returns")
+
+
+def _parser_method(
+    scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
+) -> Value:
+    """The dataclasses that a command line or config file fills: only their classes are known."""
+    types = scene.memory.get(base.owner, "dataclass_types")
+    if name not in _PARSES or types is None:
+        return Unknown(node, "what a call returns")
+    listed = types.value.values if isinstance(types.value, Items) else (types.value,)
+    unknown = Unknown(node, "read from the command line")
+    return Items(tuple(_parsed(scene, one, unknown, node) for one in listed), node)
+
+
+def _parsed(scene: Scene, kind: Value, unknown: Unknown, node: ast.Call) -> Value:
+    symbol = kind.base if isinstance(kind, Local) else kind
+    named = classify(symbol.name) if isinstance(symbol, Symbol) else Named("", "")
+    if named.kind not in ("config", "arguments"):
+        named = Named("arguments", "")
+    return _make(scene, named, Arguments((), {}, unknown), node)
+
+
+def _data_method(
+    scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
+) -> Value:
+    if name == "train_test_split" and "test_size" in arguments.named:
+        scene.splits.append(arguments.named["test_size"])
+        return Unknown(node, "what a call returns")
+    return base
+
+
+_METHODS: dict[str, Callable[[Scene, Thing, str, Arguments, ast.Call], Value]] = {
+    "trainer": _trainer_method,
+    "own": _own_method,
+    "dict": _dict_method,
+    "parser": _parser_method,
+    "model": model_method,
+    "data": _data_method,
+}
+_FUNCTIONS: dict[str, Callable[[Scene, Arguments, ast.Call], Value]] = {
+    **MODEL_FUNCTIONS,
+    **PLAIN_FUNCTIONS,
+}

@@ -1,0 +1,89 @@
+"""What a script's other calls do: datasets, environment variables, dicts, TF32."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from workload.dialects.script_evaluate import attribute, unpacked
+from workload.dialects.script_scene import Arguments, Scene
+from workload.dialects.script_values import OPEN, Known, Slot, Unknown, Value
+
+
+def _dict_call(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    entries = dict(arguments.named)
+    for slot in arguments.positional:
+        entries = {**unpacked(scene, slot.value, node), **entries}
+    if arguments.open is not None:
+        entries[OPEN] = Slot(arguments.open, None)
+    return scene.memory.new_thing("dict", "dict", node, entries.items())
+
+
+def _getattr(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`getattr(torch, "bfloat16")`, as the first QLoRA tutorials wrote it."""
+    if len(arguments.positional) >= 2:
+        base, name = arguments.positional[0].value, arguments.positional[1].value
+        if isinstance(name, Known) and isinstance(name.value, str):
+            return attribute(scene, base, name.value, node)
+    return Unknown(node, "what a call returns")
+
+
+def _environment(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`os.environ.setdefault("NAME", "value")` and `os.putenv`."""
+    key = arguments.positional[0].value if len(arguments.positional) == 2 else None
+    if isinstance(key, Known) and isinstance(key.value, str):
+        slot = arguments.positional[1]
+        scene.memory.put_in(scene.env, key.value, slot)
+        return slot.value
+    return Unknown(node, "what a call returns")
+
+
+def _environment_update(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    given = dict(arguments.named)
+    for slot in arguments.positional:
+        given = {**unpacked(scene, slot.value, node), **given}
+    for name, slot in given.items():
+        if name != OPEN:
+            scene.memory.put_in(scene.env, name, slot)
+    return Known(None, node)
+
+
+def _dataset(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """A dataset by name, or the data files behind a file format."""
+    slot = arguments.first("path", "dataset_path")
+    builders = ("json", "csv", "parquet", "text", "arrow", "pandas")
+    if slot and isinstance(slot.value, Known) and slot.value.value in builders:
+        slot = arguments.named.get("data_files", slot)
+    if slot is not None:
+        scene.datasets.append(slot)
+    return scene.memory.new_thing("data", "load_dataset", node)
+
+
+def _matmul_precision(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`torch.set_float32_matmul_precision("high")` allows TF32 as `allow_tf32 = True` does."""
+    slot = arguments.first("precision")
+    if slot is not None and isinstance(slot.value, Known):
+        allows = Known(slot.value.value in ("high", "medium"), slot.value.node)
+        name = "torch.backends.cuda.matmul.allow_tf32"
+        scene.memory.put_in(scene.symbols, name, Slot(allows, None, scene.statement))
+    return Known(None, node)
+
+
+def _default_field(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`dataclasses.field(default=...)` of a class of the script."""
+    slot = arguments.named.get("default")
+    return slot.value if slot else Unknown(node, "what a call returns")
+
+
+PLAIN_FUNCTIONS: dict[str, Callable[[Scene, Arguments, ast.Call], Value]] = {
+    "builtins.dict": _dict_call,
+    "builtins.getattr": _getattr,
+    "os.environ.setdefault": _environment,
+    "os.putenv": _environment,
+    "os.environ.update": _environment_update,
+    "datasets.load_dataset": _dataset,
+    "datasets.load_from_disk": _dataset,
+    "datasets.load.load_dataset": _dataset,
+    "torch.set_float32_matmul_precision": _matmul_precision,
+    "dataclasses.field": _default_field,
+}

@@ -1,0 +1,301 @@
+"""What an expression of a script is known to be: literals, names, simple arithmetic, dicts.
+
+Calls are `script_calls`; statements are `script_walk`. Whatever is computed otherwise is unknown.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from workload.dialects.script_scene import Scene
+from workload.dialects.script_values import (
+    OPEN,
+    Items,
+    Known,
+    Local,
+    Slot,
+    Symbol,
+    Thing,
+    Unknown,
+    Value,
+)
+
+MAX_DEPTH = 60
+"""Expressions inside each other that are followed; a deeper one is unknown."""
+MAX_ITEMS = 500
+"""Elements of a display that are read; a longer one is data, not settings."""
+MAX_TEXT = 2000
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.eq,
+    ast.IsNot: operator.ne,
+}
+_DTYPES = frozenset(
+    f"torch.{name}" for name in ("bfloat16", "float16", "half", "float32", "float", "float64")
+)
+_COMPUTED = "computed when the script runs"
+
+
+def evaluate(scene: Scene, node: ast.expr, depth: int = 0) -> Value:
+    """The value of an expression; calls in it are followed for what they make and set."""
+    scene.steps += 1
+    if depth > MAX_DEPTH:
+        return Unknown(node, "nested too deeply")
+    read = _READERS.get(type(node))
+    return read(scene, node, depth + 1) if read else Unknown(node, _COMPUTED)
+
+
+def truth(value: Value) -> bool | None:
+    """Whether a condition holds; None where only a run would tell."""
+    if isinstance(value, Known):
+        return bool(value.value)
+    if isinstance(value, Items):
+        return bool(value.values)
+    made = isinstance(value, Thing) and value.kind not in ("dict", "part")
+    return True if made or isinstance(value, Local) else None
+
+
+def _constant(scene: Scene, node: ast.Constant, depth: int) -> Value:
+    value = node.value
+    if value is None or isinstance(value, (bool, str)):
+        return Known(value, node)
+    if isinstance(value, int) and value.bit_length() < 64:
+        return Known(value, node)
+    if isinstance(value, float) and math.isfinite(value):
+        return Known(value, node)
+    return Unknown(node, "not a value that a setting can have")
+
+
+def _name(scene: Scene, node: ast.Name, depth: int) -> Value:
+    return scene.look_up(node)
+
+
+def _attribute(scene: Scene, node: ast.Attribute, depth: int) -> Value:
+    return attribute(scene, evaluate(scene, node.value, depth), node.attr, node)
+
+
+def attribute(scene: Scene, base: Value, name: str, node: ast.expr) -> Value:
+    """`base.name`."""
+    if isinstance(base, Symbol):
+        dotted = f"{base.name}.{name}"
+        slot = scene.memory.get(scene.symbols.owner, dotted)
+        return slot.value if slot else Symbol(dotted, node, base.imported)
+    if isinstance(base, Local) and isinstance(base.node, ast.ClassDef):
+        slot = scene.memory.get(base.owner, name)
+        return slot.value if slot else Unknown(node, _COMPUTED)
+    if isinstance(base, Thing):
+        return _entry(scene, base, name, node)
+    return Unknown(node, base.why if isinstance(base, Unknown) else _COMPUTED)
+
+
+def _entry(scene: Scene, thing: Thing, name: str, node: ast.expr) -> Value:
+    slot = scene.memory.get(thing.owner, name)
+    if slot is not None:
+        return slot.value
+    if thing.kind == "model" and name in ("config", "generation_config"):
+        part = scene.memory.new_thing("part", name, node)
+        scene.memory.put_in(thing, name, Slot(part, None))
+        return part
+    rest = scene.memory.get(thing.owner, OPEN)
+    if rest is not None and isinstance(rest.value, Unknown):
+        return Unknown(node, rest.value.why)
+    return Unknown(node, _COMPUTED)
+
+
+def _subscript(scene: Scene, node: ast.Subscript, depth: int) -> Value:
+    base, index = evaluate(scene, node.value, depth), evaluate(scene, node.slice, depth)
+    if not isinstance(index, Known):
+        return Unknown(node, _COMPUTED)
+    if isinstance(base, Items) and type(index.value) is int:
+        if -len(base.values) <= index.value < len(base.values):
+            return base.values[index.value]
+    elif isinstance(base, Thing) and base.kind == "dict" and isinstance(index.value, str):
+        return _entry(scene, base, index.value, node)
+    elif isinstance(base, Symbol) and base.name == "os.environ" and isinstance(index.value, str):
+        slot = scene.memory.get(scene.env.owner, index.value)
+        return slot.value if slot else Unknown(node, "read from the environment")
+    return Unknown(node, _COMPUTED)
+
+
+def _display(scene: Scene, node: ast.List | ast.Tuple | ast.Set, depth: int) -> Value:
+    if len(node.elts) > MAX_ITEMS:
+        return Unknown(node, "a long list of data")
+    values = tuple(evaluate(scene, one, depth) for one in node.elts)
+    if any(isinstance(one, ast.Starred) for one in node.elts):
+        return Unknown(node, _COMPUTED)
+    return Items(values, node)
+
+
+def _dict(scene: Scene, node: ast.Dict, depth: int) -> Value:
+    if len(node.keys) > MAX_ITEMS:
+        return Unknown(node, "a long table of data")
+    entries: dict[str, Slot] = {}
+    for key_node, value_node in zip(node.keys, node.values, strict=True):
+        value = evaluate(scene, value_node, depth)
+        if key_node is None:
+            entries.update(unpacked(scene, value, value_node))
+            continue
+        key = evaluate(scene, key_node, depth)
+        if isinstance(key, Known):
+            entries[str(key.value)] = Slot(value, value_node, node)
+        else:
+            entries[OPEN] = Slot(Unknown(key_node, "a key is computed"), None)
+    return scene.memory.new_thing("dict", "dict", node, entries.items())
+
+
+def unpacked(scene: Scene, value: Value, node: ast.expr) -> dict[str, Slot]:
+    """What `**value` adds."""
+    if isinstance(value, Thing) and value.kind == "dict":
+        return scene.memory.entries(value)
+    return {OPEN: Slot(Unknown(node, "a `**mapping` that the text does not show"), node)}
+
+
+def _binary(scene: Scene, node: ast.BinOp, depth: int) -> Value:
+    left, right = evaluate(scene, node.left, depth), evaluate(scene, node.right, depth)
+    work = _ARITHMETIC.get(type(node.op))
+    if work is None or not (isinstance(left, Known) and isinstance(right, Known)):
+        return Unknown(node, _COMPUTED)
+    a, b = left.value, right.value
+    texts = isinstance(a, str) and isinstance(b, str) and isinstance(node.op, ast.Add)
+    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
+    if not (texts or numbers):
+        return Unknown(node, _COMPUTED)
+    try:
+        return _folded(work(a, b), node)
+    except (ZeroDivisionError, OverflowError):
+        return Unknown(node, _COMPUTED)
+
+
+def _folded(value: Any, node: ast.expr) -> Value:
+    if isinstance(value, str) and len(value) <= MAX_TEXT:
+        return Known(value, node)
+    if isinstance(value, int) and value.bit_length() < 64:
+        return Known(value, node)
+    if isinstance(value, float) and math.isfinite(value):
+        return Known(value, node)
+    return Unknown(node, _COMPUTED)
+
+
+def _unary(scene: Scene, node: ast.UnaryOp, depth: int) -> Value:
+    value = evaluate(scene, node.operand, depth)
+    if isinstance(node.op, ast.Not):
+        holds = truth(value)
+        return Unknown(node, _COMPUTED) if holds is None else Known(not holds, node)
+    number = isinstance(value, Known) and isinstance(value.value, (int, float))
+    if number and isinstance(value, Known) and not isinstance(node.op, ast.Invert):
+        amount: Any = value.value
+        return _folded(-amount if isinstance(node.op, ast.USub) else +amount, node)
+    return Unknown(node, _COMPUTED)
+
+
+def _boolean(scene: Scene, node: ast.BoolOp, depth: int) -> Value:
+    """`a or b`: the first operand that decides it, where all before it are known."""
+    value: Value = Unknown(node, _COMPUTED)
+    decided = False
+    for operand in node.values[:MAX_ITEMS]:
+        operand_value = evaluate(scene, operand, depth)
+        if decided:
+            continue
+        value, holds = operand_value, truth(operand_value)
+        if holds is None:
+            value, decided = Unknown(node, _COMPUTED), True
+        elif holds == isinstance(node.op, ast.Or):
+            decided = True
+    return value
+
+
+def _compare(scene: Scene, node: ast.Compare, depth: int) -> Value:
+    left = evaluate(scene, node.left, depth)
+    right = evaluate(scene, node.comparators[0], depth)
+    work = _COMPARISONS.get(type(node.ops[0]))
+    a, b = _comparable(left), _comparable(right)
+    if work is None or len(node.ops) > 1 or a is None or b is None:
+        return Unknown(node, _COMPUTED)
+    try:
+        return Known(work(a[0], b[0]), node)
+    except TypeError:
+        return Unknown(node, _COMPUTED)
+
+
+def _comparable(value: Value) -> tuple[object] | None:
+    """What equality can be asked of: a literal or a dtype, never another imported name."""
+    if isinstance(value, Known):
+        return (value.value,)
+    return (value.name,) if isinstance(value, Symbol) and value.name in _DTYPES else None
+
+
+def _conditional(scene: Scene, node: ast.IfExp, depth: int) -> Value:
+    holds = truth(evaluate(scene, node.test, depth))
+    if holds is not None:
+        return evaluate(scene, node.body if holds else node.orelse, depth)
+    values = [evaluate(scene, one, depth) for one in (node.body, node.orelse)]
+    return scene.memory.merged(values, node)
+
+
+def _text(scene: Scene, node: ast.JoinedStr, depth: int) -> Value:
+    """An f-string whose parts are all known."""
+    parts: list[str] = []
+    for part in node.values[:MAX_ITEMS]:
+        value: Value = Unknown(node, _COMPUTED)
+        if isinstance(part, ast.Constant):
+            value = Known(str(part.value), part)
+        elif isinstance(part, ast.FormattedValue) and part.format_spec is None:
+            value = evaluate(scene, part.value, depth)
+        if not isinstance(value, Known) or getattr(part, "conversion", -1) != -1:
+            return Unknown(node, "a text made when the script runs")
+        parts.append(str(value.value))
+    return _folded("".join(parts), node)
+
+
+def _named(scene: Scene, node: ast.NamedExpr, depth: int) -> Value:
+    value = evaluate(scene, node.value, depth)
+    scene.bind(node.target.id, Slot(value, node.value))
+    return value
+
+
+def _call(scene: Scene, node: ast.Call, depth: int) -> Value:
+    return scene.call(scene, node, depth)
+
+
+def _awaited(scene: Scene, node: ast.Await | ast.Starred, depth: int) -> Value:
+    return evaluate(scene, node.value, depth)
+
+
+_READERS: dict[type[ast.expr], Callable[[Scene, Any, int], Value]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.List: _display,
+    ast.Tuple: _display,
+    ast.Set: _display,
+    ast.Dict: _dict,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _boolean,
+    ast.Compare: _compare,
+    ast.IfExp: _conditional,
+    ast.JoinedStr: _text,
+    ast.NamedExpr: _named,
+    ast.Call: _call,
+    ast.Await: _awaited,
+    ast.Starred: _awaited,
+}

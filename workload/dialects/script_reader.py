@@ -1,0 +1,170 @@
+"""Turns what a script wrote into fields, each with its origin, line and spelling."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from audit.records.base import Json
+from audit.records.workload import FieldValue, Notice, NoticeKind
+from workload.dialects.defaults.hugging_face import Default
+from workload.dialects.script_models import MODEL_NAME
+from workload.dialects.script_run import Run
+from workload.dialects.script_spellings import ENUMERATIONS
+from workload.dialects.script_values import OPEN, Items, Known, Slot, Symbol, Thing, Unknown, Value
+from workload.normalise import SWITCHES, canonical, invalid_number
+from workload.splice.python import PythonText
+
+MAX_WRITTEN = 200
+NULL_IS_DEFAULT = frozenset(
+    {"bf16", "model_load_dtype", "attn_implementation", "device_map", "use_kv_cache", "max_seq_len"}
+)
+"""Fields that a given `None` leaves to the framework, as if the keyword were not there."""
+_VOCABULARY = {"quant_compute_dtype": "compute_dtype"}
+NOT_PLAIN = object()
+
+
+class Placed(NamedTuple):
+    """Where a field stands in the script."""
+
+    slot: Slot
+    key: str
+    direct: bool = True
+    """The expression there is the field's value; else the value only follows from it."""
+
+
+@dataclass
+class ScriptReader:
+    """Collects the fields of one run of a script."""
+
+    run: Run
+    python: PythonText
+    file: str
+    versions: Mapping[str, str]
+    fields: dict[str, FieldValue] = field(default_factory=dict)
+    placed: dict[str, Placed] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    entries: dict[str, Json] = field(default_factory=dict)
+
+    def state(self, name: str, slot: Slot, key: str) -> None:
+        """A field that the script writes; what only a run would tell is unknown."""
+        self.placed[name] = Placed(slot, key)
+        raw = plain(self.run, slot.value)
+        if raw is None and name in NULL_IS_DEFAULT:
+            self.fields.pop(name, None)
+            return
+        if raw is NOT_PLAIN:
+            self.unknown(name, slot, key)
+            return
+        value = canonical(_VOCABULARY.get(name, name), raw)
+        problem = invalid_number(name, value)
+        line = line_of(slot)
+        if problem is not None:
+            self.notice("note", f"{key} {problem}", line)
+            self.unknown(name, slot, key, problem)
+            return
+        if value is None and name in SWITCHES:
+            value = False
+        self.fields[name] = FieldValue(
+            value=value,
+            origin="stated",
+            file=self.file,
+            line=line,
+            key=key,
+            written=self._written(slot) if value != raw or isinstance(slot.value, Symbol) else None,
+        )
+
+    def state_value(self, name: str, value: Json, slot: Slot, key: str) -> None:
+        """A field whose value follows from what stands at `slot`."""
+        self.placed[name] = Placed(slot, key, direct=False)
+        self.fields[name] = FieldValue(
+            value=value, origin="stated", file=self.file, line=line_of(slot), key=key
+        )
+
+    def unknown(self, name: str, slot: Slot, key: str, why: str | None = None) -> None:
+        """A field that only a run would tell, with the line that says so."""
+        self.placed[name] = Placed(slot, key)
+        reason = slot.value.why if isinstance(slot.value, Unknown) else "not a plain value"
+        self.fields[name] = FieldValue(
+            value=None,
+            origin="unknown",
+            file=self.file,
+            line=line_of(slot),
+            key=key,
+            written=self._written(slot),
+            source=why or reason,
+        )
+
+    def default(self, name: str, default: Default) -> None:
+        """A field that the script leaves to its framework; one that is stated stays."""
+        if name not in self.fields:
+            value = canonical(_VOCABULARY.get(name, name), default.value)
+            self.fields[name] = FieldValue(value=value, origin="default", source=default.source)
+
+    def derived(self, name: str, value: Json, source: str) -> None:
+        """A field that follows from the script as a whole."""
+        self.fields[name] = FieldValue(value=value, origin="derived", source=source)
+
+    def assumed(self, name: str, value: Json, source: str) -> None:
+        """A field that we assume, shown as such."""
+        self.fields[name] = FieldValue(value=value, origin="assumed", source=source)
+
+    def value(self, name: str) -> Json:
+        """The value of a field read so far; None where it is absent or unknown."""
+        found = self.fields.get(name)
+        return None if found is None or found.origin == "unknown" else found.value
+
+    def notice(self, kind: NoticeKind, message: str, line: int | None) -> None:
+        """Something that the file's owner should know."""
+        self.notices.append(Notice(kind=kind, message=message, file=self.file, line=line))
+
+    def list_entries(self, thing: Thing | None, name: str) -> None:
+        """Every entry of a call by its own key: what an edit may not touch by accident."""
+        for keyword, slot in self.run.entries(thing).items():
+            raw = plain(self.run, slot.value)
+            if isinstance(slot.value, Thing) and raw is NOT_PLAIN:
+                raw = slot.value.name  # its own entries are listed apart
+            written = self._written(slot) if raw is NOT_PLAIN else raw
+            self.entries[name if keyword == MODEL_NAME else f"{name}.{keyword}"] = written
+
+    def _written(self, slot: Slot) -> str | None:
+        node = slot.site
+        if node is None or not hasattr(node, "end_lineno") or node.end_lineno is None:
+            return None
+        return self.python.source_of(node).split("\n", 1)[0][:MAX_WRITTEN]
+
+
+def plain(run: Run, value: Value) -> Json:
+    """A value as JSON; `NOT_PLAIN` where it is unknown or no setting."""
+    if isinstance(value, Known):
+        return value.value
+    if isinstance(value, Symbol):
+        return _symbol(value)
+    if isinstance(value, Items):
+        items = [plain(run, item) for item in value.values]
+        return NOT_PLAIN if any(item is NOT_PLAIN for item in items) else items
+    if isinstance(value, Thing) and value.kind == "dict":
+        entries = {key: plain(run, slot.value) for key, slot in run.entries(value).items()}
+        hidden = OPEN in entries or any(item is NOT_PLAIN for item in entries.values())
+        return NOT_PLAIN if hidden else entries
+    return NOT_PLAIN
+
+
+def _symbol(symbol: Symbol) -> Json:
+    owner, _, name = symbol.name.rpartition(".")
+    if owner == "torch":
+        return name
+    if owner.rpartition(".")[2] in ENUMERATIONS:
+        return name.lower()
+    return NOT_PLAIN
+
+
+def line_of(slot: Slot) -> int | None:
+    """1-based line of a value: of its literal, wherever a name led from; else where it is used."""
+    node: ast.AST | None = slot.value.node
+    if isinstance(slot.value, (Symbol, Unknown)) or getattr(node, "lineno", None) is None:
+        node = slot.site or node
+    line = getattr(node, "lineno", None)
+    return line if isinstance(line, int) else None

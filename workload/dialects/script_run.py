@@ -1,0 +1,148 @@
+"""Which training run of a script is read: the first trainer that trains, and what it was given."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from audit.records.workload import Notice
+from workload.dialects.script_models import ADAPTER
+from workload.dialects.script_names import HF_TRAINERS, UNSLOTH_LOADERS, task_of
+from workload.dialects.script_scene import Moment, Scene
+from workload.dialects.script_values import Known, Local, Slot, Thing, Unknown
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: the trainer and all that it leads to, as of when training started."""
+
+    scene: Scene
+    moment: Moment
+    trainer: Thing | None
+    config: Thing | None
+    config_unknown: Unknown | None
+    """Set where the trainer's `args` come from somewhere that the text does not show."""
+    model: Thing | None
+    model_slot: Slot | None
+    """The trainer's `model` argument, where it is a hub id or cannot be followed."""
+    adapter: Slot | None
+    """The PEFT config that is really used; its value may be unknown or None."""
+
+    @property
+    def config_class(self) -> str:
+        """Class whose defaults hold: that of the config, else the one the trainer makes itself."""
+        if self.config is not None:
+            return self.config.name
+        if self.trainer is None or self.trainer.name in HF_TRAINERS:
+            return "TrainingArguments"
+        return self.trainer.name.removesuffix("Trainer") + "Config"
+
+    @property
+    def framework(self) -> str:
+        """`trl` where a class of TRL (or Unsloth, which patches it) trains, else `hf`."""
+        made = (self.trainer, self.config)
+        names = [thing.name for thing in made if thing is not None]
+        return "trl" if self.unsloth or any(task_of(name) for name in names) else "hf"
+
+    @property
+    def unsloth(self) -> bool:
+        """Whether Unsloth loads the model."""
+        return self.model is not None and self.model.name in UNSLOTH_LOADERS
+
+    def entries(self, thing: Thing | None) -> dict[str, Slot]:
+        """What an object held when training started."""
+        if thing is None:
+            return {}
+        held = self.moment.held.get(thing.owner)
+        return self.scene.memory.entries(thing) if held is None else held
+
+
+def choose_run(scene: Scene) -> Run | None:
+    """The run to read; None where the script makes neither a trainer nor a config."""
+    moment = scene.moment
+    if moment is None or not (moment.trainer or scene.configs):
+        return None
+    trainer = moment.trainer
+    given = moment.held.get(trainer.owner, {}) if trainer else {}
+    config, config_unknown = _config(scene, trainer, given)
+    model_slot = given.get("model")
+    model = _model(scene, moment, given)
+    adapter = given.get("peft_config")
+    if model is not None and (adapter is None or _is_none(adapter)):
+        held = moment.held.get(model.owner) or scene.memory.entries(model)
+        adapter = held.get(ADAPTER, adapter)
+    return Run(scene, moment, trainer, config, config_unknown, model, model_slot, adapter)
+
+
+def _config(
+    scene: Scene, trainer: Thing | None, given: dict[str, Slot]
+) -> tuple[Thing | None, Unknown | None]:
+    if trainer is None:
+        return scene.configs[0], None
+    slot = given.get("args")
+    if slot is None or _is_none(slot):
+        return None, None
+    if isinstance(slot.value, Thing) and slot.value.kind == "config":
+        return slot.value, None
+    why = slot.value.why if isinstance(slot.value, Unknown) else "not a config that is read"
+    return None, Unknown(slot.site or slot.value.node, why)
+
+
+def _is_none(slot: Slot) -> bool:
+    return isinstance(slot.value, Known) and slot.value.value is None
+
+
+def _model(scene: Scene, moment: Moment, given: dict[str, Slot]) -> Thing | None:
+    """The model that is trained; the only one loaded where the trainer's cannot be followed."""
+    slot = given.get("model")
+    if slot is not None and isinstance(slot.value, Thing) and slot.value.kind == "model":
+        if slot.value.name or len(moment.models) != 1:
+            return slot.value
+        return _with_adapter_of(scene, moment.models[0], slot.value)
+    start = given.get("model_init")
+    if start is not None and isinstance(start.value, Local):
+        return _loaded_in(scene, start.value.node)
+    if slot is None or isinstance(slot.value, Unknown):
+        return moment.models[0] if len(moment.models) == 1 else None
+    return None
+
+
+def _with_adapter_of(scene: Scene, model: Thing, wrapped: Thing) -> Thing:
+    """The only model loaded, with what was set on the wrapper that could not be followed."""
+    entries = {**scene.memory.entries(model), **scene.memory.entries(wrapped)}
+    entries.pop("**", None)
+    return scene.memory.new_thing("model", model.name, model.node, entries.items())
+
+
+def _loaded_in(scene: Scene, function: ast.stmt) -> Thing | None:
+    end = function.end_lineno or function.lineno
+    inside = [one for one in scene.models if function.lineno <= one.node.lineno <= end]
+    return inside[0] if len(inside) == 1 else None
+
+
+def other_notices(run: Run, file: str) -> list[Notice]:
+    """What of the script is not read: further trainers and configs, adapters nobody uses."""
+    found: list[Notice] = []
+
+    def note(thing: Thing, text: str) -> None:
+        line = thing.node.lineno
+        found.append(Notice(kind="note", message=f"{thing.name} {text}", file=file, line=line))
+
+    used = run.adapter.value if run.adapter else None
+    for trainer in run.scene.trainers:
+        if run.trainer is not None and trainer.node is not run.trainer.node:
+            note(trainer, "is a further training run; only the first one is read")
+    for config in run.scene.configs:
+        passed = [_passed(run, trainer) for trainer in run.scene.trainers]
+        if config is not run.config and not any(config == one for one in passed):
+            note(config, "is not given to the trainer that is read")
+    for adapter in run.scene.adapters:
+        inside = [slot.value for slot in run.scene.memory.entries(adapter).values()]
+        if run.trainer is not None and adapter != used and used not in inside:
+            note(adapter, "is made but not used by the trainer that is read")
+    return found
+
+
+def _passed(run: Run, trainer: Thing) -> object:
+    slot = run.entries(trainer).get("args")
+    return slot.value if slot else None

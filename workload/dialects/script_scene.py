@@ -1,0 +1,168 @@
+"""The state of a walk through a script: names in scope, what was made, and when training starts."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from workload.dialects.script_names import well_known
+from workload.dialects.script_values import (
+    Items,
+    Known,
+    Local,
+    Memory,
+    Slot,
+    Symbol,
+    Thing,
+    Unknown,
+    Value,
+)
+
+_BUILTINS = frozenset(dir(builtins))
+MAX_STEPS = 150_000
+"""Expressions read before calls of the script's own functions are no longer followed: what keeps
+functions that call each other in a fan from taking for ever. A long real script has 10,000."""
+MAX_CALLS = 12
+"""Calls of own functions inside each other that are followed."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a script had made when training started (or when it ended without training)."""
+
+    trainer: Thing | None
+    held: dict[int, dict[str, Slot]]
+    """Entries of every object that the trainer, a config or a model led to, by owner."""
+    env: dict[str, Slot]
+    symbols: dict[str, Slot]
+    """Attributes set on imported things: `torch.backends.cuda.matmul.allow_tf32`."""
+    loose: dict[str, Slot]
+    """What was set on an object that could not be followed: `use_cache`, `pad_token`."""
+    models: tuple[Thing, ...]
+    datasets: tuple[Slot, ...]
+    line: int | None
+
+
+@dataclass
+class Scene:
+    """One walk.
+
+    Args:
+        call: evaluates a call expression at a depth (`script_calls`).
+        enter: calls a function of the script and gives what it returns (`script_walk`).
+    """
+
+    call: Callable[[Scene, ast.Call, int], Value]
+    enter: Callable[[Scene, Local, Arguments, ast.Call], Value]
+    file: str = ""
+    tree: ast.Module = field(default_factory=lambda: ast.Module([], []))
+    memory: Memory = field(default_factory=Memory)
+    scopes: tuple[int, ...] = ()
+    statement: ast.stmt | None = None
+    steps: int = 0
+    calls: tuple[ast.AST, ...] = ()
+    entered: set[ast.AST] = field(default_factory=set)
+    functions: list[Local] = field(default_factory=list)
+    class_scopes: dict[int, Local] = field(default_factory=dict)
+    class_of: dict[int, Local] = field(default_factory=dict)
+    """Class of an instance, by the owner of its attributes."""
+    methods: dict[ast.AST, Thing] = field(default_factory=dict)
+    stored: Counter[str] | None = None
+    """How often a module name is assigned; set once the module itself has been walked."""
+    configs: list[Thing] = field(default_factory=list)
+    trainers: list[Thing] = field(default_factory=list)
+    adapters: list[Thing] = field(default_factory=list)
+    models: list[Thing] = field(default_factory=list)
+    datasets: list[Slot] = field(default_factory=list)
+    tokenized: list[dict[str, Slot]] = field(default_factory=list)
+    splits: list[Slot] = field(default_factory=list)
+    kernels: list[ast.Call] = field(default_factory=list)
+    """Calls that patch Liger kernels into a model class."""
+    unimported: dict[str, int] = field(default_factory=dict)
+    moment: Moment | None = None
+    trained: list[Thing] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.module = self.memory.new_scope()
+        self.env = self.memory.new_thing("part", "os.environ", ast.Constant(None))
+        self.symbols = self.memory.new_thing("part", "symbols", ast.Constant(None))
+        self.loose = self.memory.new_thing("part", "loose", ast.Constant(None))
+        self.scopes = (self.module,)
+
+    def look_up(self, node: ast.Name) -> Value:
+        """The value of a name here."""
+        name = node.id
+        for scope in reversed(self.scopes):
+            slot = self.memory.get(scope, name)
+            if slot is None:
+                continue
+            if scope == self.module and self.stored is not None and self.stored[name] > 1:
+                return Unknown(node, f"{name} is assigned more than once")
+            return slot.value
+        dotted = well_known(name)
+        if dotted:
+            self.unimported.setdefault(name, node.lineno)
+            return Symbol(dotted, node, imported=False)
+        if name in _BUILTINS:
+            return Symbol(f"builtins.{name}", node)
+        if name == "__name__":
+            return Known("__main__", node)
+        return Unknown(node, f"{name} is not defined in this file")
+
+    def bind(self, name: str, slot: Slot) -> None:
+        """Gives a name of the innermost scope its value."""
+        self.memory.put(self.scopes[-1], name, slot)
+
+    def start_training(self, trainer: Thing, node: ast.expr) -> None:
+        """A trainer's `train` is called: the first one decides what is read."""
+        self.trained.append(trainer)
+        if self.moment is None:
+            self.moment = self.freeze(trainer, node.lineno)
+
+    def freeze(self, trainer: Thing | None, line: int | None) -> Moment:
+        """Everything made so far, safe from what the script does later."""
+        held: dict[int, dict[str, Slot]] = {}
+        roots = [trainer, *self.trainers, *self.configs, *self.models]
+        for root in roots:
+            if root is not None:
+                self._hold(root, held)
+        memory = self.memory
+        return Moment(
+            trainer,
+            held,
+            memory.entries(self.env),
+            memory.entries(self.symbols),
+            memory.entries(self.loose),
+            tuple(self.models),
+            tuple(self.datasets),
+            line,
+        )
+
+    def _hold(self, root: Thing, held: dict[int, dict[str, Slot]]) -> None:
+        waiting: list[Value] = [root]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Items):
+                waiting.extend(value.values)
+            elif isinstance(value, Thing) and value.owner not in held:
+                held[value.owner] = entries = self.memory.entries(value)
+                waiting.extend(slot.value for slot in entries.values())
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of one call, evaluated."""
+
+    positional: tuple[Slot, ...]
+    named: dict[str, Slot]
+    open: Unknown | None
+    """Set where `*list` or `**mapping` may add arguments that the text does not show."""
+
+    def first(self, *names: str) -> Slot | None:
+        """The first positional argument, or the named one."""
+        if self.positional:
+            return self.positional[0]
+        return next((self.named[name] for name in names if name in self.named), None)

@@ -1,0 +1,224 @@
+"""What an expression of a script is known to be, and the memory that holds it branch by branch.
+
+The reader walks a script as Python would run it, without running it. A value is known only where
+the text alone settles it; what two branches disagree on is unknown from there on.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A number, string, boolean or None."""
+
+    value: bool | int | float | str | None
+    node: ast.expr
+    """The expression that spells it: the literal, wherever a name led from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """Something imported, by its full dotted name: `torch.bfloat16`, `trl.SFTConfig`."""
+
+    name: str
+    node: ast.AST
+    imported: bool = True
+    """False for a well-known name that the text uses without importing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list, tuple or set display."""
+
+    values: tuple[Value, ...]
+    node: ast.expr
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An object with entries in the `Memory`: a dict, or what a call made."""
+
+    owner: int
+    kind: str
+    """dict, config, trainer, model, adapter, quantization, tokenizer, parser, data, part, own."""
+    name: str
+    """Class or method that made it: `SFTConfig`, `AutoModelForCausalLM`."""
+    node: ast.expr
+    keys: dict[str, None] = field(default_factory=dict, compare=False, repr=False)
+    """Every entry ever written, in order; the memory says which hold."""
+    merged: bool = False
+    """Made of several that branches made; the text has no one place for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A function or class of the script itself."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    scopes: tuple[int, ...]
+    owner: int = 0
+    """Of a class: where its attributes are."""
+    base: Symbol | None = None
+    """Of a class: the imported class it extends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something that only running the script would tell."""
+
+    node: ast.AST
+    why: str
+
+
+Value = Known | Symbol | Items | Thing | Local | Unknown
+
+
+class Slot(NamedTuple):
+    """One entry: its value and where the text writes it."""
+
+    value: Value
+    site: ast.expr | None
+    """The expression that stands there; None where branches were joined."""
+    holder: ast.keyword | ast.stmt | ast.Dict | None = None
+    """The keyword, statement or dict display that writes it."""
+    within: ast.Call | None = None
+    """The call that the keyword belongs to."""
+
+
+Key = tuple[int, str]
+Overlay = dict[Key, Slot | None]
+MAX_MERGES = 2000
+"""Objects of two branches that are compared entry by entry; after that they are unknown."""
+OPEN = "**"
+"""Entry of a Thing that may have entries which the text does not show; its value is Unknown."""
+
+
+class Memory:
+    """Names and entries by owner, with one overlay for each branch that is being walked."""
+
+    def __init__(self) -> None:
+        self._born: dict[Key, Slot] = {}
+        self._overlays: list[Overlay] = [{}]
+        self._owners = 0
+        self._merges = 0
+        self._scopes: set[int] = set()
+
+    def new_owner(self) -> int:
+        """A new object."""
+        self._owners += 1
+        return self._owners
+
+    def new_scope(self) -> int:
+        """A new scope: its entries are names."""
+        scope = self.new_owner()
+        self._scopes.add(scope)
+        return scope
+
+    def new_thing(
+        self, kind: str, name: str, node: ast.expr, entries: Iterable[tuple[str, Slot]] = ()
+    ) -> Thing:
+        """An object with its first entries; those hold in whatever branch it is met again."""
+        thing = Thing(self.new_owner(), kind, name, node)
+        for key, slot in entries:
+            thing.keys[key] = None
+            self._born[thing.owner, key] = slot
+        return thing
+
+    def get(self, owner: int, key: str) -> Slot | None:
+        """What an entry holds now."""
+        for overlay in reversed(self._overlays):
+            if (owner, key) in overlay:
+                return overlay[owner, key]
+        return self._born.get((owner, key))
+
+    def put(self, owner: int, key: str, slot: Slot | None) -> None:
+        """Writes an entry in the branch being walked; None takes it away."""
+        self._overlays[-1][owner, key] = slot
+
+    def put_in(self, thing: Thing, key: str, slot: Slot | None) -> None:
+        """Writes an entry of an object."""
+        thing.keys[key] = None
+        self.put(thing.owner, key, slot)
+
+    def entries(self, thing: Thing) -> dict[str, Slot]:
+        """The entries of an object that hold now, in the order of writing."""
+        found = ((key, self.get(thing.owner, key)) for key in tuple(thing.keys))
+        return {key: slot for key, slot in found if slot is not None}
+
+    def fork(self) -> None:
+        """Starts a branch."""
+        self._overlays.append({})
+
+    def leave(self) -> Overlay:
+        """Ends a branch; its writes are given back and no longer seen."""
+        return self._overlays.pop()
+
+    def join(self, branches: Sequence[Overlay], node: ast.AST, since: int) -> None:
+        """Keeps what all branches agree on; the rest is unknown at `node`.
+
+        Args:
+            branches: the writes of every branch that may have run; an empty one for "none did".
+            node: where they part.
+            since: `last_owner` before the first branch: later objects live in one branch only.
+        """
+        keys = {key: None for branch in branches for key in branch}
+        for key in [key for key in keys if key[0] > since]:
+            self._overlays[-1][key] = next(branch[key] for branch in branches if key in branch)
+        for key in [key for key in keys if key[0] <= since]:
+            slots = [branch[key] if key in branch else self.get(*key) for branch in branches]
+            self._overlays[-1][key] = self._joined(slots, node, key[0] in self._scopes)
+
+    def _joined(self, slots: Sequence[Slot | None], node: ast.AST, name: bool) -> Slot | None:
+        """One slot for several branches; a name that only some define can only be theirs."""
+        there = [slot for slot in slots if slot is not None]
+        if not there:
+            return None
+        if len(there) < len(slots) and not name:
+            return Slot(Unknown(node, "depends on a condition"), None)
+        if all(same(slot.value, there[0].value) for slot in there[1:]):
+            return there[0]
+        return Slot(self.merged([slot.value for slot in there], node), None)
+
+    @property
+    def last_owner(self) -> int:
+        """The newest scope or object."""
+        return self._owners
+
+    def merged(self, values: Sequence[Value], node: ast.AST, depth: int = 0) -> Value:
+        """One value for several: equal ones stay, objects of one class are merged by entry."""
+        first = values[0]
+        if all(same(value, first) for value in values[1:]):
+            return first
+        things = [value for value in values if isinstance(value, Thing)]
+        alike = len({(thing.kind, thing.name) for thing in things}) == 1
+        self._merges += 1
+        if len(things) < len(values) or not alike or depth > 3 or self._merges > MAX_MERGES:
+            return Unknown(node, "depends on a condition")
+        held = [self.entries(thing) for thing in things]
+        entries: dict[str, Slot] = {}
+        for key in {key: None for one in held for key in one}:
+            slots = [one[key] for one in held if key in one]
+            value: Value = Unknown(node, "depends on a condition")
+            if len(slots) == len(held):
+                value = self.merged([slot.value for slot in slots], node, depth + 1)
+            agreed = all(same(slot.value, slots[0].value) for slot in slots)
+            site = slots[0].site if agreed and len(slots) == len(held) else None
+            entries[key] = Slot(value, site if len({id(s.site) for s in slots}) == 1 else None)
+        made = self.new_thing(things[0].kind, things[0].name, things[0].node, entries.items())
+        return replace(made, merged=True)
+
+
+def same(one: Value, other: Value) -> bool:
+    """Whether two values are equal and, for objects, the same one."""
+    if isinstance(one, Known) and isinstance(other, Known):
+        return type(one.value) is type(other.value) and one.value == other.value
+    if isinstance(one, Symbol) and isinstance(other, Symbol):
+        return one.name == other.name
+    if isinstance(one, Items) and isinstance(other, Items):
+        return len(one.values) == len(other.values) and all(map(same, one.values, other.values))
+    return one == other

@@ -1,0 +1,331 @@
+"""Walks a script's statements in the order Python would, branch by branch, without running it."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from workload.dialects.script_assign import assign
+from workload.dialects.script_calls import STOPS, call
+from workload.dialects.script_evaluate import evaluate, truth
+from workload.dialects.script_names import classify
+from workload.dialects.script_parse import parse_script
+from workload.dialects.script_scene import MAX_CALLS, MAX_STEPS, Arguments, Scene
+from workload.dialects.script_values import (
+    Known,
+    Local,
+    Overlay,
+    Slot,
+    Symbol,
+    Thing,
+    Unknown,
+    Value,
+)
+from workload.source import SourceText
+
+Flow = bool
+"""Whether the next statement is reached."""
+_RETURN = "return"
+"""Name under which a function's scope holds what it returned; no identifier can be it."""
+
+
+def walk_script(source: SourceText) -> Scene:
+    """Everything that a script makes and sets, as far as its text alone tells.
+
+    The module is walked first, with the functions it calls; then the functions nobody called, in
+    text order, since something else may call them (`fire.Fire(main)`, `dataset.map(tokenize)`).
+
+    Raises:
+        InputError: the text is no Python.
+    """
+    tree = source.parsed(parse_script)
+    scene = Scene(call, enter, source.name, tree)
+    walk(scene, tree.body)
+    scene.stored = Counter(
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
+    for function in scene.functions:
+        if function.node not in scene.entered:
+            _run(scene, function, Arguments((), {}, Unknown(function.node, "who calls it is open")))
+    if scene.moment is None:
+        trainer = scene.trainers[0] if scene.trainers else None
+        scene.moment = scene.freeze(trainer, None)
+    return scene
+
+
+def walk(scene: Scene, statements: Sequence[ast.stmt]) -> Flow:
+    """Walks a block; False where its end is not reached."""
+    for statement in statements:
+        scene.steps += 1
+        scene.statement = statement
+        step = _STEPS.get(type(statement))
+        if step is not None and not step(scene, statement):
+            return False
+    return True
+
+
+def enter(scene: Scene, function: Local, arguments: Arguments, node: ast.Call) -> Value:
+    """Calls a function of the script: what it returns, and what it makes and sets on the way."""
+    if function.node in scene.calls or len(scene.calls) >= MAX_CALLS or scene.steps > MAX_STEPS:
+        return Unknown(node, "a call that is not followed")
+    return _run(scene, function, arguments)
+
+
+def _run(scene: Scene, function: Local, arguments: Arguments) -> Value:
+    if isinstance(function.node, ast.ClassDef):
+        return Unknown(function.node, "a class of the script")
+    scene.entered.add(function.node)
+    outside = scene.scopes, scene.calls, scene.statement
+    scene.scopes = (*function.scopes, scene.memory.new_scope())
+    scene.calls = (*scene.calls, function.node)
+    instance = scene.methods.get(function.node)
+    _bind_parameters(scene, function.node.args, arguments, instance)
+    walk(scene, function.node.body)
+    returned = scene.memory.get(scene.scopes[-1], _RETURN)
+    scene.scopes, scene.calls, scene.statement = outside
+    return returned.value if returned else Known(None, ast.Constant(None, lineno=1, col_offset=0))
+
+
+def _bind_parameters(
+    scene: Scene, parameters: ast.arguments, arguments: Arguments, instance: Thing | None
+) -> None:
+    """Gives the parameters the arguments of the call, else their defaults, else nothing known.
+
+    A method that nobody calls gets the one instance that all such methods of its class share.
+    """
+    names = [*parameters.posonlyargs, *parameters.args]
+    given = dict(zip([name.arg for name in names], arguments.positional, strict=False))
+    given.update(arguments.named)
+    if names and instance is not None:
+        given.setdefault(names[0].arg, Slot(instance, None))
+    defaults: dict[str, ast.expr | None] = dict(
+        zip([name.arg for name in names[::-1]], parameters.defaults[::-1], strict=False)
+    )
+    defaults.update(
+        zip((name.arg for name in parameters.kwonlyargs), parameters.kw_defaults, strict=True)
+    )
+    for name in (*names, *parameters.kwonlyargs):
+        default = defaults.get(name.arg)
+        slot = given.get(name.arg)
+        if slot is None and default is not None and arguments.open is None:
+            slot = Slot(evaluate(scene, default), default)
+        scene.bind(name.arg, slot or Slot(Unknown(name, f"parameter {name.arg}"), None))
+    for rest in filter(None, (parameters.vararg, parameters.kwarg)):
+        scene.bind(rest.arg, Slot(Unknown(rest, f"parameter {rest.arg}"), None))
+
+
+def _branches(scene: Scene, node: ast.AST, bodies: Sequence[Sequence[ast.stmt]]) -> Flow:
+    """Walks bodies of which one runs; an empty one stands for "none does"."""
+    since = scene.memory.last_owner
+    reached: list[Overlay] = []
+    for body in bodies:
+        scene.memory.fork()
+        goes_on = walk(scene, body)
+        overlay = scene.memory.leave()
+        if goes_on:
+            reached.append(overlay)
+        else:
+            _keep_return(scene, overlay, since)
+    if reached:
+        scene.memory.join(reached, node, since)
+    return bool(reached)
+
+
+def _keep_return(scene: Scene, overlay: Overlay, since: int) -> None:
+    """A branch that returned is left; what it returned stays, with the objects made there."""
+    returned = (scene.scopes[-1], _RETURN)
+    for key, slot in overlay.items():
+        if key == returned or key[0] > since:
+            scene.memory.put(*key, slot)
+
+
+def _if(scene: Scene, statement: ast.If) -> Flow:
+    bodies: list[Sequence[ast.stmt]] = []
+    following: ast.If | None = statement
+    while following is not None:
+        holds = truth(evaluate(scene, following.test))
+        if holds is not False:
+            bodies.append(following.body)
+        if holds is True:
+            break
+        rest = following.orelse
+        following = rest[0] if len(rest) == 1 and isinstance(rest[0], ast.If) else None
+        if following is None:
+            bodies.append(rest)
+    if len(bodies) == 1:
+        return walk(scene, bodies[0])
+    return _branches(scene, statement, bodies)
+
+
+def _loop(scene: Scene, statement: ast.For | ast.AsyncFor | ast.While) -> Flow:
+    """The first pass through the body, then what holds whether or not it ran."""
+    if isinstance(statement, ast.While):
+        if truth(evaluate(scene, statement.test)) is False:
+            return walk(scene, statement.orelse)
+    else:
+        evaluate(scene, statement.iter)
+        unknown = Unknown(statement.target, "changes in a loop")
+        assign(scene, statement.target, Slot(unknown, None), statement)
+    _branches(scene, statement, [statement.body, ()])
+    if statement.orelse:  # a `break` may pass it by
+        _branches(scene, statement, [statement.orelse, ()])
+    return True
+
+
+def _try(scene: Scene, statement: Any) -> Flow:
+    bodies = [[*statement.body, *statement.orelse]]
+    bodies += [handler.body for handler in statement.handlers]
+    goes_on = _branches(scene, statement, bodies) if len(bodies) > 1 else walk(scene, bodies[0])
+    return walk(scene, statement.finalbody) and goes_on
+
+
+def _with(scene: Scene, statement: ast.With | ast.AsyncWith) -> Flow:
+    for item in statement.items:
+        value = evaluate(scene, item.context_expr)
+        if item.optional_vars is not None:
+            assign(scene, item.optional_vars, Slot(value, item.context_expr), statement)
+    return walk(scene, statement.body)
+
+
+def _match(scene: Scene, statement: ast.Match) -> Flow:
+    evaluate(scene, statement.subject)
+    return _branches(scene, statement, [*(case.body for case in statement.cases), ()])
+
+
+def _expression(scene: Scene, statement: ast.Expr) -> Flow:
+    value = evaluate(scene, statement.value)
+    return not (isinstance(value, Symbol) and value.name in STOPS)
+
+
+def _assignment(scene: Scene, statement: ast.Assign) -> Flow:
+    slot = Slot(evaluate(scene, statement.value), statement.value, statement)
+    for target in statement.targets:
+        assign(scene, target, slot, statement)
+    return True
+
+
+def _annotated(scene: Scene, statement: ast.AnnAssign) -> Flow:
+    if statement.value is not None:
+        slot = Slot(evaluate(scene, statement.value), statement.value, statement)
+        assign(scene, statement.target, slot, statement)
+    return True
+
+
+def _augmented(scene: Scene, statement: ast.AugAssign) -> Flow:
+    target: Any = statement.target
+    whole = ast.copy_location(ast.BinOp(target, statement.op, statement.value), statement)
+    assign(scene, statement.target, Slot(evaluate(scene, whole), None, statement), statement)
+    return True
+
+
+def _import(scene: Scene, statement: ast.Import) -> Flow:
+    for name in statement.names:
+        bound = name.asname or name.name.partition(".")[0]
+        dotted = name.name if name.asname else bound
+        scene.bind(bound, Slot(Symbol(dotted, statement), None, statement))
+    return True
+
+
+def _import_from(scene: Scene, statement: ast.ImportFrom) -> Flow:
+    for name in statement.names:
+        if name.name != "*":
+            dotted = f"{statement.module or ''}.{name.name}"
+            symbol = Symbol(dotted, statement)
+            scene.bind(name.asname or name.name, Slot(symbol, None, statement))
+    return True
+
+
+def _function(scene: Scene, statement: ast.FunctionDef | ast.AsyncFunctionDef) -> Flow:
+    visible = tuple(scope for scope in scene.scopes if scope not in scene.class_scopes)
+    function = Local(statement, visible)
+    scene.functions.append(function)
+    scene.bind(statement.name, Slot(function, None, statement))
+    return True
+
+
+def _class(scene: Scene, statement: ast.ClassDef) -> Flow:
+    """A class of the script: its attributes are read, its methods walked as functions."""
+    bases = [evaluate(scene, base) for base in statement.bases]
+    known = (base for base in bases if isinstance(base, Symbol) and classify(base.name).kind)
+    inherited = (base.base for base in bases if isinstance(base, Local) and base.base)
+    base = next(known, None) or next(inherited, None)
+    outside, attributes = scene.scopes, scene.memory.new_scope()
+    made = Local(statement, outside, attributes, base)
+    scene.scopes, scene.class_scopes[attributes] = (*outside, attributes), made
+    walk(scene, statement.body)
+    scene.scopes = outside
+    instance = scene.memory.new_thing("own", statement.name, ast.Name(statement.name))
+    scene.class_of[instance.owner] = made
+    for method in statement.body:
+        if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            scene.methods[method] = instance
+    scene.bind(statement.name, Slot(made, None, statement))
+    return True
+
+
+def _return(scene: Scene, statement: ast.Return) -> Flow:
+    value: Value = Known(None, ast.Constant(None, lineno=statement.lineno, col_offset=0))
+    if statement.value is not None:
+        value = evaluate(scene, statement.value)
+    earlier = scene.memory.get(scene.scopes[-1], _RETURN)
+    if earlier is not None:
+        value = scene.memory.merged([earlier.value, value], statement)
+    scene.bind(_RETURN, Slot(value, statement.value))
+    return False
+
+
+def _raise(scene: Scene, statement: ast.Raise) -> Flow:
+    return False
+
+
+def _assert(scene: Scene, statement: ast.Assert) -> Flow:
+    return True
+
+
+def _delete(scene: Scene, statement: ast.Delete) -> Flow:
+    for target in statement.targets:
+        if isinstance(target, ast.Name):
+            scene.memory.put(scene.scopes[-1], target.id, None)
+    return True
+
+
+def _global(scene: Scene, statement: ast.Global | ast.Nonlocal) -> Flow:
+    """Names assigned from here on reach outside: they are no longer known anywhere."""
+    for name in statement.names:
+        unknown = Unknown(statement, f"{name} is changed by a function")
+        for scope in scene.scopes:
+            if scene.memory.get(scope, name) is not None:
+                scene.memory.put(scope, name, Slot(unknown, None))
+    return True
+
+
+_STEPS: dict[type[ast.stmt], Callable[[Scene, Any], Flow]] = {
+    ast.If: _if,
+    ast.For: _loop,
+    ast.AsyncFor: _loop,
+    ast.While: _loop,
+    ast.Try: _try,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Match: _match,
+    ast.Expr: _expression,
+    ast.Assign: _assignment,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Import: _import,
+    ast.ImportFrom: _import_from,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Return: _return,
+    ast.Raise: _raise,
+    ast.Delete: _delete,
+    ast.Global: _global,
+    ast.Nonlocal: _global,
+}
+if hasattr(ast, "TryStar"):
+    _STEPS[ast.TryStar] = _try
