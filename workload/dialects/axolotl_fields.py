@@ -99,17 +99,17 @@ def _method(reader: FieldReader) -> None:
 
 
 def _batch(reader: FieldReader) -> None:
-    micro, total = reader.value("per_device_train_batch_size"), reader.value("train_batch_size")
     if reader.value("gradient_accumulation_steps") is None:
-        if isinstance(micro, int) and isinstance(total, int):
-            steps = max(1, total // micro)
-            reader.derived("gradient_accumulation_steps", steps, "batch_size / micro_batch_size")
-        elif "gradient_accumulation_steps" not in reader.fields:
-            reader.default("gradient_accumulation_steps", 1)
+        reader.default("gradient_accumulation_steps", 1)
+        total = reader.document.place("batch_size")
+        if reader.is_stated("train_batch_size"):
+            # schemas/training.py defaults the steps to 1 before utils/config divides batch_size.
+            message = "batch_size is not divided into gradient_accumulation_steps: they stay 1"
+            reader.notice("note", message, total)
+    micro = reader.value("per_device_train_batch_size")
     if reader.value("per_device_eval_batch_size") is None and micro is not None:
-        reader.derived(
-            "per_device_eval_batch_size", micro, "eval_batch_size follows micro_batch_size"
-        )
+        source = "eval_batch_size follows micro_batch_size"
+        reader.derived("per_device_eval_batch_size", micro, source)
 
 
 def _attention(reader: FieldReader) -> None:
