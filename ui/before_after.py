@@ -6,7 +6,7 @@ from html import escape
 
 from audit.records.report import Report
 from ui.arms import Bar, Metric, arm_labels, bars_of, charted, only_one
-from ui.figures import change, figure, marked, number, spread
+from ui.figures import change, ends, figure, marked, number, spread
 from ui.parts import Share, memory_shares, time_changes, time_shares
 from ui.verdict import badge_of
 
@@ -33,8 +33,8 @@ def spoken(metric: Metric, bars: tuple[Bar, ...]) -> str:
     """The chart in one sentence: its alternative text."""
     said = []
     for bar in bars:
-        value, low, high = spread(bar.interval)
-        said.append(f"{bar.label} {value} ({low} to {high}), {bar.provenance}")
+        value = spread(bar.interval)[0] + ends(bar.interval)
+        said.append(f"{bar.label} {value}, {bar.provenance}")
     unit = f", {metric.unit}" if metric.unit else ""
     return f"{metric.title}{unit}: " + "; ".join(said)
 
@@ -66,7 +66,7 @@ def table(report: Report) -> str:
     for metric in metrics:
         cells = "".join(
             f'<td class="gg-number">{figure(metric.name, bar.interval, bar.provenance)} '
-            f"<span>({' to '.join(spread(bar.interval)[1:])})</span></td>"
+            f"<span>{ends(bar.interval)}</span></td>"
             for bar in bars_of(report, metric.name)
         )
         unit = f" ({metric.unit})" if metric.unit else ""

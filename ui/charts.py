@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from audit.records.base import Interval, Provenance
 from audit.records.report import Report
 from ui.arms import Bar, arm_labels, arms_of, bars_of, charted
-from ui.figures import number, spread
+from ui.figures import ends, number, spread
 from ui.parts import Share, memory_shares, time_changes
 
 BEFORE, AFTER = "#83888f", "#1b86c9"
@@ -129,11 +129,11 @@ def metric_chart(bars: tuple[Bar, ...]) -> go.Figure:
     )
     notes = []
     for bar in bars:
-        value, low, high = spread(bar.interval)
+        value = spread(bar.interval)[0]
         above = {"yref": "y", "y": bar.label, "yshift": 19, "showarrow": False, "xref": "paper"}
         notes.append({**above, "x": 0, "xanchor": "left", "text": bar.label})
         notes.append(
-            {**above, "x": 1, "xanchor": "right", "text": f"<b>{value}</b> ({low} to {high})"}
+            {**above, "x": 1, "xanchor": "right", "text": f"<b>{value}</b>{ends(bar.interval)}"}
         )
     top = max(interval.high for interval in intervals) or 1.0
     figure = go.Figure(trace)
@@ -226,7 +226,7 @@ def memory_chart(report: Report) -> go.Figure | None:
     for label, peak in zip(arms, peaks, strict=False):
         if peak is None:
             continue
-        value, low, high = spread(peak)
+        value = spread(peak)[0]
         notes.append(
             {
                 "x": 0,
@@ -235,7 +235,7 @@ def memory_chart(report: Report) -> go.Figure | None:
                 "xanchor": "left",
                 "yshift": 24,
                 "showarrow": False,
-                "text": f"{label}: <b>{value} GB</b> ({low} to {high})",
+                "text": f"{label}: <b>{value} GB</b>{ends(peak)}",
             }
         )
         figure.add_trace(

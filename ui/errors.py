@@ -6,9 +6,8 @@ import re
 from html import escape
 
 from audit.records.events import ErrorData
-from ui.diff import exact_text
 from ui.figures import words
-from ui.marks import copy_button, shape
+from ui.marks import shape
 
 AROUND = 5
 """Lines shown before and after the one at fault."""
@@ -117,13 +116,13 @@ def error_part(error: ErrorData, shown: str = "") -> str:
         if error.kind == "input"
         else ""
     )
-    return f'<div class="gg-trouble" data-view="trouble">{error_note(error)}{shown}{kept}</div>'
+    return f'<div class="gg-trouble">{error_note(error)}{shown}{kept}</div>'
 
 
 def gone_part(asked: str) -> str:
     """The answer to a link whose audit is not there, or whose id is none."""
     return (
-        '<section class="gg-card gg-verdict" data-view="gone"><div class="gg-head">'
+        '<section class="gg-card gg-verdict"><div class="gg-head">'
         '<h1 tabindex="-1" id="gg-headline">No audit under this link</h1></div>'
         f'<p class="gg-lede">“{escape(asked[:64])}” is no audit we know of. It was deleted, '
         "it is past its "
@@ -134,28 +133,27 @@ def gone_part(asked: str) -> str:
     )
 
 
-def cancelled_part(text: str) -> str:
+def cancelled_part(text: str, about: str = "") -> str:
     """The headline of an audit that its owner stopped."""
     return (
-        '<section class="gg-card gg-verdict"><div class="gg-head">'
+        f'<section class="gg-card gg-verdict">{about}<div class="gg-head">'
         '<h1 tabindex="-1" id="gg-headline">Cancelled</h1></div>'
         f'<p class="gg-lede">{escape(_sentence(text or "You stopped this audit"))} '
         "What was found until then stands below; there is no patch.</p></section>"
     )
 
 
-def broken_part(error: ErrorData, details: str) -> str:
+def broken_part(error: ErrorData, about: str = "") -> str:
     """The headline of an audit that ended without a report, seen from its link."""
     said = words(_sentence(reason_of(error)))
     place = place_of(error)
     where = f"<b>{escape(place)}.</b> " if place else ""
     remedy = words(_sentence(error.remedy or NEXT.get(error.kind, "")))
-    copy = copy_button("gg-error-text", "Copy details") if details else ""
-    hidden = exact_text(details, "gg-error-text") if details else ""
     return (
-        f'<section class="gg-card gg-verdict" data-error="{error.kind}"><div class="gg-head">'
+        f'<section class="gg-card gg-verdict" data-error="{error.kind}">{about}'
+        '<div class="gg-head">'
         f'<h1 tabindex="-1" id="gg-headline">{HEADINGS[error.kind]}</h1></div>'
         f'<p class="gg-lede">{where}{said} {remedy}</p>'
         '<div class="gg-actions"><a class="gg-button gg-primary" href="./">Audit a file</a>'
-        f"{copy}</div>{hidden}</section>"
+        "</div></section>"
     )

@@ -7,7 +7,7 @@ from html import escape
 from audit.records.base import Interval
 from audit.records.metrics import Metrics
 from audit.records.report import Report
-from ui.figures import between, duration, figure, marked, spread
+from ui.figures import between, duration, ends, figure, marked, spread
 
 UNITS = {"tokens_per_s_per_gpu": " tok/s", "step_s": " s", "mfu": "", "peak_memory_gb": ""}
 
@@ -110,5 +110,4 @@ def figure_row(report: Report) -> str:
 
 def spread_text(interval: Interval, unit: str = "") -> str:
     """`3.0 s (2.6 to 3.5)`."""
-    value, low, high = spread(interval)
-    return f"{value}{unit} ({low} to {high})"
+    return f"{spread(interval)[0]}{unit}{ends(interval)}"

@@ -54,6 +54,12 @@ def between(interval: Interval, unit: str = "") -> str:
     return f"{low} to {high}{unit}"
 
 
+def ends(interval: Interval) -> str:
+    """` (2.6 to 3.5)`; empty where the figure is exact."""
+    _, low, high = spread(interval)
+    return f" ({low} to {high})" if low != high else ""
+
+
 def figure(
     metric: str, interval: Interval, provenance: Provenance, unit: str = "", tag: str = "b"
 ) -> str:

@@ -153,6 +153,20 @@ def finding_card(placed: Placed) -> str:
     )
 
 
+def findings_heading(report: Report) -> str:
+    """The heading over findings and patch; empty where there is nothing to fix."""
+    if not report.findings:
+        return ""
+    title = "Findings and your patch" if report.patch.diff else "Findings"
+    offered = any(not edit.applied and edit.semantics == "dynamics" for edit in report.patch.edits)
+    said = (
+        "<p>Edits that change what the model learns are offered, never applied by themselves.</p>"
+        if offered
+        else ""
+    )
+    return f'<header class="gg-section-head"><h2>{title}</h2>{said}</header>'
+
+
 def findings_part(report: Report) -> str:
     """All findings of a report, most severe first, as the runner of the rules sorted them."""
     placed = place_findings(report)

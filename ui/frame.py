@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-REPOSITORY_NOTE = "Nothing you upload is executed here."
-
 
 def top_bar(note: str) -> str:
     """Brand and what this host can do."""
@@ -17,6 +15,7 @@ def top_bar(note: str) -> str:
         '<circle class="gg-eye" cx="9" cy="12.6" r="1.5"/>'
         '<circle class="gg-eye" cx="15" cy="12.6" r="1.5"/>'
         '<path class="gg-mouth" d="M9.3 16.8c1.8 1 3.6 1 5.4 0"/></svg><span>GPU Goblin</span></a>'
+        '<a class="gg-button gg-small gg-new" href="./">New audit</a>'
         f'<span class="gg-right gg-host">{escape(note)}</span></header>'
     )
 
@@ -51,10 +50,10 @@ def sample_words() -> str:
     )
 
 
-def footer(version: str) -> str:
+def footer(version: str, keep_days: float) -> str:
     """What a visitor should know at the end of the page."""
     return (
-        f'<footer class="gg-foot"><span>GPU Goblin {escape(version)}</span><span>'
-        f"{REPOSITORY_NOTE}</span>"
-        "<span>Uploads are kept for the audit alone and deleted with it.</span></footer>"
+        f'<footer class="gg-foot"><span>GPU Goblin {escape(version)}</span>'
+        "<span>Nothing you upload is executed here.</span>"
+        f"<span>An audit and its files are deleted after {keep_days:g} days.</span></footer>"
     )

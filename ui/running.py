@@ -51,27 +51,27 @@ def _meta(view: AuditView) -> str:
     )
 
 
-def running_part(view: AuditView) -> str:
-    """The whole view while the audit runs, and after it ended without a report."""
-    note = ""
+def run_head(view: AuditView) -> str:
+    """Title of a running audit, or the headline of one that ended without a report."""
     if view.cancelled is not None:
-        head = cancelled_part(view.cancelled.text)
-    elif view.error is not None:
-        head = broken_part(view.error, "")
-    else:
-        since = escape(view.started_at or "")
-        clock = f'<span class="gg-range" data-since="{since}"></span>' if since else ""
-        head = (
-            f'{_meta(view)}<div class="gg-head"><h1 tabindex="-1" id="gg-headline">'
-            f"{escape(title_of(view))}</h1>{clock}</div>"
-        )
-        note = f'<p class="gg-sub">{CLOSE_NOTE}</p>'
+        return cancelled_part(view.cancelled.text, _meta(view))
+    if view.error is not None:
+        return broken_part(view.error, _meta(view))
+    since = escape(view.started_at or "")
+    clock = f'<span class="gg-range" data-since="{since}"></span>' if since else ""
     return (
-        f'<div class="gg-running" data-view="run" data-state="{view.state}" '
-        f'data-audit="{escape(view.audit_id)}">{head}'
-        '<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
-        f"{timeline(view.stages)}</div>{note}</div>"
-        f"{found_so_far(view.findings)}</div></div>"
+        f'{_meta(view)}<div class="gg-head"><h1 tabindex="-1" id="gg-headline">'
+        f"{escape(title_of(view))}</h1>{clock}</div>"
+    )
+
+
+def run_body(view: AuditView) -> str:
+    """Timeline beside the findings so far."""
+    note = "" if view.ended else f'<p class="gg-sub">{CLOSE_NOTE}</p>'
+    return (
+        f'<div class="gg-running" data-state="{view.state}" data-audit="{escape(view.audit_id)}">'
+        f'<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
+        f"{timeline(view.stages)}</div>{note}</div>{found_so_far(view.findings)}</div></div>"
     )
 
 

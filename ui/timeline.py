@@ -50,7 +50,7 @@ def _time(line: StageLine) -> str:
         return f'<time data-since="{escape(line.since)}">running</time>'
     if line.state == "done" and line.seconds is not None:
         return f"<time>{duration(line.seconds)}</time>"
-    return f"<span>{line.state}</span>"
+    return f"<span>{'' if line.state == 'done' else line.state}</span>"
 
 
 def stage_item(line: StageLine, place: int) -> str:

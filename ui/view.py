@@ -14,6 +14,7 @@ from audit.records.events import (
     FinalReportData,
     ProgressData,
     StageData,
+    StageState,
     StartedData,
     read_data,
 )
@@ -56,8 +57,11 @@ class AuditView:
 
     @property
     def current(self) -> StageLine | None:
-        """The stage that runs now."""
-        return next((line for line in self.stages if line.state == "running"), None)
+        """The stage that runs now, or is about to."""
+        if self.ended or self.started is None:
+            return None
+        running = next((line for line in self.stages if line.state == "running"), None)
+        return running or next((line for line in self.stages if line.state == "waiting"), None)
 
 
 def findings_in(result: object) -> tuple[Finding, ...]:
@@ -93,10 +97,9 @@ def _with_progress(view: AuditView, data: ProgressData) -> AuditView:
 
 
 def _closed(view: AuditView, state: Literal["failed", "cancelled"]) -> AuditView:
-    """The stages once the audit ended early: the running one failed or was cancelled."""
-    lines = tuple(
-        line._replace(state=state) if line.state == "running" else line for line in view.stages
-    )
+    """The stages once the audit ended early: the running one, and those it never came to."""
+    ends: dict[StageState, StageState] = {"running": state, "waiting": "skipped"}
+    lines = tuple(line._replace(state=ends.get(line.state, line.state)) for line in view.stages)
     return replace(view, stages=lines)
 
 

@@ -1,0 +1,30 @@
+"""The web app: reads the settings, builds the page, launches it; the entry of a Space."""
+
+from __future__ import annotations
+
+import os
+
+from agent.settings import read_settings
+
+
+def main() -> None:
+    """Serve on 127.0.0.1:7860, or GRADIO_SERVER_PORT; on every address inside a Space."""
+    settings = read_settings(os.environ)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.data_dir / "page"))
+    from agent.jobs import Jobs
+    from ui.app import build_app, launch_options
+
+    jobs = Jobs(settings)
+    demo = build_app(settings, jobs)
+    options = launch_options(settings)
+    port = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    print(f"GPU Goblin on http://{options['server_name']}:{port}", flush=True)
+    try:
+        demo.launch(**options)
+    finally:
+        jobs.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Builds the page and binds its events; app.py launches what comes out of here."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from agent.jobs import Jobs
+from agent.report import VERSION
+from agent.settings import Settings
+from ui.desk import Desk
+from ui.download import SAVE
+from ui.layout import Page, lay_out
+from ui.paint import Values, report_values, view_mark
+from ui.samples import first_audit, sample_names
+from ui.theme import SCRIPT, STYLES, page_theme
+
+SHOW_LINK = """(link) => {
+  const url = new URL(link || location.pathname, location.href);
+  const theme = new URLSearchParams(location.search).get("__theme");
+  if (theme) url.searchParams.set("__theme", theme);
+  if (link && url.href !== location.href) history.replaceState(null, "", url);
+  url.searchParams.delete("__theme");
+  return link ? url.href : "";
+}"""
+"""The address bar and the link field say the same; absolute, whatever the host."""
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+AT_ONCE: dict[str, Any] = {"queue": False, **QUIET}
+
+
+def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
+    """Which event calls what. Followers have no limit of their own: the jobs have."""
+    everything = [
+        *page.parts.values(), page.cancel, page.link, page.download["patched"],
+        page.audit_id, page.held, page.owned,
+    ]  # fmt: skip
+    live: dict[str, Any] = {"outputs": everything, "concurrency_limit": None, **QUIET}
+    form = [*page.form.inputs.values(), page.held, page.owned]
+    page.form.run.click(desk.run_form, form, trigger_mode="once", **live)
+    for name, button in page.samples.items():
+        inputs = [page.form.inputs["hardware"], page.owned]
+        button.click(partial(desk.run_sample, name), inputs, trigger_mode="once", **live)
+    demo.load(desk.open_link, [page.owned], **live)
+    page.form.upload_tab.select(lambda: False, None, page.form.inputs["pasting"], **AT_ONCE)
+    page.form.paste_tab.select(lambda: True, None, page.form.inputs["pasting"], **AT_ONCE)
+    page.link.change(None, page.link, page.link, js=SHOW_LINK, **QUIET)
+    owner = [page.audit_id, page.owned]
+    page.cancel.click(desk.cancel, owner, page.cancel, **AT_ONCE)
+    for kind, button in page.download.items():
+        saved = button.click(partial(desk.save, kind), owner, page.file, **AT_ONCE)
+        saved.then(None, page.file, None, js=SAVE, **QUIET)
+
+
+def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
+    """The page as Gradio Blocks; a sample is audited while it is built."""
+    shown = first_audit(settings)
+    first: Values = {"view": view_mark("first"), "status": '<p role="status" class="gg-sr"></p>'}
+    if shown is not None:
+        note = f"Sample {shown.name}, audited when this page started"
+        first |= report_values(shown.report, note=note, level=2)
+    with gr.Blocks(
+        title="GPU Goblin: audit a fine-tuning file",
+        analytics_enabled=False,
+        delete_cache=(600, 3600),
+    ) as demo:
+        page = lay_out(settings, sample_names(), first, VERSION)
+        _bind(Desk(page, jobs, settings, shown), page, demo)
+    return demo.queue(max_size=64)
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """Arguments for `launch`: never shared, no run history, nothing from another host."""
+    return {
+        "server_name": "0.0.0.0" if settings.on_space else "127.0.0.1",
+        "theme": page_theme(),
+        "css_paths": list(STYLES),
+        "head": f"<script>{SCRIPT.read_text()}</script>",
+        "share": False,
+        "ssr_mode": False,
+        "run_history": False,
+        "max_file_size": "20mb",
+        "footer_links": [],
+        "quiet": True,
+    }

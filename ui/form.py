@@ -1,0 +1,133 @@
+"""Turns what stands in the form into an audit request; reads each uploaded file once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.api import AuditRequest
+from agent.settings import Settings
+from audit.log.redact import redact
+from audit.records.errors import InputError
+from audit.records.events import ErrorData
+from audit.records.upload import Upload
+from audit.records.workload import DataLengths
+from ui.errors import column_of, excerpt
+
+_SCRIPT = re.compile(r"^(?:from|import) [A-Za-z_]", re.MULTILINE)
+_SHELL = re.compile(r"^(?:#!.*sh\b|export |accelerate launch|torchrun |deepspeed )", re.MULTILINE)
+SAMPLE_OF_DATA = ".jsonl"
+"""Ending of a data sample: its lengths are measured, it is no training file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What stands in the form; None where a field is empty."""
+
+    paths: Sequence[str] = ()
+    """Where the page has put the uploaded files."""
+    held: Mapping[str, Upload] = field(default_factory=dict)
+    """Files read for an earlier audit of this session, by their path."""
+    pasted: str = ""
+    pasting: bool = False
+    """Whether the text is meant, not the files."""
+    hardware: str | None = None
+    gpus: float | None = 1
+    nodes: float | None = 1
+    p50: float | None = None
+    p95: float | None = None
+    longest: float | None = None
+    versions: str = ""
+
+
+def pasted_name(text: str) -> str:
+    """A file name for pasted text, by its look: the ending decides who reads it first."""
+    if _SCRIPT.search(text):
+        return "pasted.py"
+    if _SHELL.search(text):
+        return "pasted.sh"
+    return "pasted.json" if text.lstrip().startswith("{") else "pasted.yaml"
+
+
+def take_files(paths: Sequence[str], held: Mapping[str, Upload]) -> dict[str, Upload]:
+    """The uploaded files by path. The page's copy is deleted: the audit's own is the only one.
+
+    Raises:
+        InputError: a file is no longer there.
+    """
+    taken: dict[str, Upload] = {}
+    for path in paths:
+        if path in held:
+            taken[path] = held[path]
+            continue
+        place = Path(path)
+        try:
+            taken[path] = Upload(place.name, place.read_bytes())
+        except OSError as error:
+            message = "the file is no longer here"
+            raise InputError(message, file=place.name, remedy="Choose it again.") from error
+        place.unlink(missing_ok=True)
+    return taken
+
+
+def lengths_of(filled: Filled) -> DataLengths | None:
+    """The data lengths as stated in the form; None where nothing is stated.
+
+    Raises:
+        InputError: they are incomplete or out of order.
+    """
+    from workload.lengths import parse_lengths
+
+    stated = {"p50": filled.p50, "p95": filled.p95, "max": filled.longest}
+    parts = [f"{name}={int(value)}" for name, value in stated.items() if value]
+    return parse_lengths(",".join(parts)) if parts else None
+
+
+def _uploads(filled: Filled, files: Mapping[str, Upload]) -> tuple[Upload, ...]:
+    if filled.pasting:
+        if not filled.pasted.strip():
+            message = "there is no text to audit"
+            raise InputError(message, remedy="Paste your training file, or upload it.")
+        return (Upload(pasted_name(filled.pasted), filled.pasted.encode()),)
+    if not files:
+        message = "there is no file to audit"
+        raise InputError(message, remedy="Choose your training file, or paste its text.")
+    return tuple(files.values())
+
+
+def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) -> AuditRequest:
+    """What the form asks for.
+
+    Raises:
+        UserError: the form or a data sample is at fault.
+    """
+    from workload.lengths import measure_lengths
+    from workload.versions import parse_versions
+
+    uploads = _uploads(filled, files)
+    samples = [upload for upload in uploads if upload.name.endswith(SAMPLE_OF_DATA)]
+    others = tuple(upload for upload in uploads if upload not in samples)
+    lengths = lengths_of(filled)
+    if lengths is None and samples and others:
+        lengths = measure_lengths(samples[0])
+    return AuditRequest(
+        uploads=others or uploads,
+        hardware=filled.hardware or settings.hardware,
+        gpus=int(filled.gpus or 1),
+        nodes=int(filled.nodes or 1),
+        lengths=lengths,
+        versions=parse_versions(filled.versions) if filled.versions.strip() else {},
+        backend=settings.backend,
+        runner=settings.runner,
+    )
+
+
+def fault_excerpt(error: ErrorData, uploads: Sequence[Upload]) -> str:
+    """The lines around the one at fault, redacted; empty where there is none to show."""
+    for upload in uploads:
+        if upload.name == error.file and error.line is not None:
+            text = redact(upload.data.decode("utf-8", errors="replace"))
+            return excerpt(upload.name, text, error.line, column_of(error))
+    return ""

@@ -1,0 +1,120 @@
+"""Lays out the form: file or text, card and count, data lengths and versions, the run button."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from agent.api import DEFAULT_HARDWARE
+from agent.settings import Settings
+from kb.catalog.hardware import Hardware, all_hardware
+
+ASSUMED = ""
+"""Value of the dropdown's first choice: no card was named."""
+
+
+class Form(NamedTuple):
+    """The form's controls."""
+
+    inputs: dict[str, Any]
+    """What the visitor fills in, by the names of `ui.form.Filled`; `files` for its paths."""
+    run: Any
+    upload_tab: Any
+    paste_tab: Any
+
+
+def card_label(card: Hardware) -> str:
+    """`AMD Instinct MI300X, 192 GB`."""
+    room = f"{card.memory_gb:g} GB" if card.memory_gb else ""
+    return card.name if not room or room in card.name else f"{card.name}, {room}"
+
+
+def _hardware_choices(settings: Settings) -> tuple[list[tuple[str, str]], str]:
+    cards = [(card_label(card), card.id) for card in all_hardware()]
+    if settings.hardware:
+        return cards, settings.hardware
+    assumed = next((label for label, name in cards if name == DEFAULT_HARDWARE), DEFAULT_HARDWARE)
+    return [(f"{assumed} (assumed)", ASSUMED), *cards], ASSUMED
+
+
+def lay_out_form(settings: Settings) -> Form:
+    """The card with drop zone or text, card, count, run button, lengths and versions."""
+    form: dict[str, Any] = {"pasting": gr.State(False)}
+    with gr.Column(elem_id="gg-form", elem_classes=["gg-card"], min_width=300):
+        with gr.Tabs(elem_id="gg-source"):
+            with gr.Tab("Upload", id="upload") as upload_tab:
+                form["files"] = gr.File(
+                    label="Your training file",
+                    file_count="multiple",
+                    height=132,
+                    elem_id="gg-files",
+                )
+                gr.HTML(
+                    '<p class="gg-hint">YAML or Python. Several files are read together; a .jsonl '
+                    "sample of your data gives its lengths. Up to 1 MB each.</p>",
+                    apply_default_css=False,
+                    js_on_load=None,
+                    elem_classes=["gg"],
+                )
+            with gr.Tab("Paste", id="paste") as paste_tab:
+                form["pasted"] = gr.Textbox(
+                    label="The text of your training file",
+                    lines=8,
+                    max_lines=14,
+                    elem_id="gg-pasted",
+                    elem_classes=["gg-typed"],
+                )
+        choices, chosen = _hardware_choices(settings)
+        with gr.Row(elem_id="gg-where"):
+            form["hardware"] = gr.Dropdown(
+                choices, value=chosen, label="GPU", scale=4, min_width=180, elem_id="gg-hardware"
+            )
+            form["gpus"] = gr.Number(
+                1,
+                label="How many",
+                precision=0,
+                minimum=1,
+                scale=1,
+                min_width=84,
+                elem_id="gg-gpus",
+            )
+        run = gr.Button("Audit my file", variant="primary", elem_id="gg-run")
+        with gr.Accordion("Data lengths and versions (optional)", open=False, elem_id="gg-more"):
+            gr.Markdown(
+                "Tokens per sample. They sharpen speed and padding; without them they are assumed.",
+                elem_classes=["gg-hint"],
+            )
+            with gr.Row():
+                for name, label in (
+                    ("p50", "Half are under"),
+                    ("p95", "95% are under"),
+                    ("longest", "Longest"),
+                ):
+                    form[name] = gr.Number(
+                        None,
+                        label=label,
+                        precision=0,
+                        minimum=1,
+                        min_width=90,
+                        elem_id=f"gg-{name}",
+                    )
+            with gr.Row():
+                form["versions"] = gr.Textbox(
+                    label="Versions",
+                    placeholder="transformers=4.57, trl=0.24",
+                    scale=3,
+                    min_width=180,
+                    max_lines=1,
+                    elem_id="gg-versions",
+                )
+                form["nodes"] = gr.Number(
+                    1,
+                    label="Nodes",
+                    precision=0,
+                    minimum=1,
+                    scale=1,
+                    min_width=84,
+                    elem_id="gg-nodes",
+                )
+    return Form(form, run, upload_tab, paste_tab)

@@ -1,0 +1,202 @@
+"""Lays out the page: which components there are, in what order, with which first values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from agent.settings import Settings
+from ui import frame
+from ui.arms import METRICS
+from ui.form_layout import Form, lay_out_form
+from ui.paint import NONE, PLOTS, TEXTS, Values
+
+STORAGE_KEY, STORAGE_SECRET = "gpu-goblin-audits", "gpu-goblin-browser-1"
+"""Fixed, so that a browser's audits outlive a restart of the server. The secret guards nothing:
+it only scrambles what the visitor's own browser keeps."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The components that events read and write."""
+
+    parts: dict[str, Any]
+    """HTML and plots by part name (`ui.paint`)."""
+    form: Form
+    samples: dict[str, Any]
+    """Sample buttons by file name."""
+    cancel: Any
+    link: Any
+    download: dict[str, Any]
+    """Buttons `patch`, `report`, `patched`."""
+    file: Any
+    """Carries a file to the browser."""
+    audit_id: Any
+    held: Any
+    """Files read in this session, by path."""
+    owned: Any
+    """Owner tokens of this browser, by audit id."""
+
+
+def _part(name: str, values: Values) -> Any:
+    return gr.HTML(
+        values.get(name, NONE),
+        apply_default_css=False,
+        js_on_load=None,
+        elem_id=f"gg-part-{name}",
+        elem_classes=["gg"],
+    )
+
+
+def _plot(name: str, values: Values) -> Any:
+    return gr.Plot(
+        values.get(name),
+        show_label=False,
+        container=False,
+        elem_id=f"gg-{name.replace('_', '-', 1)}",
+        elem_classes=["gg-plot"],
+    )
+
+
+def _first_view(
+    settings: Settings, names: tuple[str, ...], parts: dict[str, Any]
+) -> tuple[Form, dict[str, Any]]:
+    with gr.Row(elem_id="gg-hero"):
+        with gr.Column(min_width=300):
+            gr.HTML(
+                frame.first_words(), apply_default_css=False, js_on_load=None, elem_classes=["gg"]
+            )
+            with gr.Row(elem_id="gg-samples"):
+                samples = {
+                    name: gr.Button(name, size="sm", min_width=0, elem_classes=["gg-sample"])
+                    for name in names
+                }
+        with gr.Column(min_width=300):
+            form = lay_out_form(settings)
+            parts["trouble"] = _part("trouble", {})
+    return form, samples
+
+
+def _handover(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any]]:
+    """The column beside the findings: patch, commands, link, downloads."""
+    parts["patch"] = _part("patch", values)
+    parts["run_it"] = _part("run_it", values)
+    with gr.Column(elem_id="gg-share", elem_classes=["gg-card"]):
+        link = gr.Textbox(
+            label="Link to this report",
+            info="Anyone with the link can read it. Only this browser can cancel it or fetch the "
+            "patched file.",
+            interactive=False,
+            max_lines=1,
+            buttons=["copy"],
+            elem_id="gg-link",
+            elem_classes=["gg-typed"],
+        )
+        with gr.Row(elem_id="gg-downloads"):
+            download = {
+                "patch": gr.Button("Patch", size="sm", min_width=0, elem_id="gg-download-patch"),
+                "report": gr.Button(
+                    "Report (JSON)", size="sm", min_width=0, elem_id="gg-download-report"
+                ),
+                "patched": gr.Button(
+                    "Patched file",
+                    size="sm",
+                    min_width=0,
+                    visible=False,
+                    elem_id="gg-download-patched",
+                ),
+            }
+    return link, download
+
+
+def _charts(parts: dict[str, Any], values: Values) -> None:
+    with gr.Column(elem_id="gg-arms", elem_classes=["gg-card"]):
+        with gr.Row(elem_id="gg-metrics"):
+            for metric in METRICS:
+                with gr.Column(elem_classes=["gg-slot"], min_width=210):
+                    parts[f"caption_{metric.name}"] = _part(f"caption_{metric.name}", values)
+                    parts[f"chart_{metric.name}"] = _plot(f"chart_{metric.name}", values)
+        parts["arms_table"] = _part("arms_table", values)
+    with gr.Row(elem_id="gg-where-it-goes"):
+        for name in ("time", "memory"):
+            with gr.Column(elem_classes=["gg-slot", "gg-card"], min_width=300):
+                parts[f"caption_{name}"] = _part(f"caption_{name}", values)
+                parts[f"chart_{name}"] = _plot(f"chart_{name}", values)
+                parts[f"table_{name}"] = _part(f"table_{name}", values)
+
+
+def _report(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any]]:
+    with gr.Column(elem_id="gg-report"):
+        parts["verdict"] = _part("verdict", values)
+        parts["checked_first"] = _part("checked_first", values)
+        parts["findings_heading"] = _part("findings_heading", values)
+        with gr.Row(elem_id="gg-what"):
+            with gr.Column(scale=7, min_width=300, elem_id="gg-findings-column"):
+                parts["findings"] = _part("findings", values)
+            with gr.Column(scale=5, min_width=300):
+                link, download = _handover(parts, values)
+        parts["arms_heading"] = _part("arms_heading", values)
+        _charts(parts, values)
+        for name in ("believe", "checked", "stages"):
+            parts[name] = _part(name, values)
+    return link, download
+
+
+def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: str) -> Page:
+    """Build all components inside the Blocks that is open now.
+
+    Args:
+        settings: where this runs and with which card.
+        names: the samples.
+        first: values of the parts at first paint: a finished audit of a sample.
+        version: shown in the footer.
+    """
+    parts: dict[str, Any] = {}
+    gr.HTML(
+        frame.top_bar(frame.host_note(settings.runner, settings.on_space)),
+        apply_default_css=False,
+        js_on_load=None,
+        elem_id="gg-bar",
+        elem_classes=["gg"],
+    )
+    parts["view"] = _part("view", first)
+    parts["status"] = _part("status", first)
+    form, samples = _first_view(settings, names, parts)
+    with gr.Row(elem_id="gg-run-top"):
+        parts["run_head"] = _part("run_head", first)
+        cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="gg-cancel")
+    parts["run_body"] = _part("run_body", first)
+    if "verdict" in first:
+        gr.HTML(
+            frame.sample_words(),
+            apply_default_css=False,
+            js_on_load=None,
+            elem_id="gg-sample-words",
+            elem_classes=["gg"],
+        )
+    link, download = _report(parts, first)
+    gr.HTML(
+        frame.footer(version, settings.keep_days),
+        apply_default_css=False,
+        js_on_load=None,
+        elem_id="gg-end",
+        elem_classes=["gg"],
+    )
+    missing = {*TEXTS, *PLOTS} - set(parts)
+    if missing:
+        message = f"parts without a place on the page: {sorted(missing)}"
+        raise AssertionError(message)
+    return Page(
+        parts=parts,
+        form=form,
+        samples=samples,
+        cancel=cancel,
+        link=link,
+        download=download,
+        file=gr.JSON(visible=False),
+        audit_id=gr.State(""),
+        held=gr.State({}),
+        owned=gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_SECRET),
+    )

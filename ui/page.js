@@ -1,0 +1,84 @@
+// What a page of HTML parts needs beside Gradio: copy, press, chart labels, clocks, focus.
+(() => {
+  const COPIED_MS = 2000;
+  const textOf = (node) => {
+    const box = node.matches("input, textarea") ? node : node.querySelector("input, textarea");
+    return box ? box.value : node.textContent;
+  };
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    const label = button.querySelector("span");
+    if (!source || !label) return;
+    const before = button.dataset.label || label.textContent;
+    button.dataset.label = before;
+    try {
+      await navigator.clipboard.writeText(textOf(source));
+      label.textContent = "Copied";
+    } catch {
+      label.textContent = "Copy failed";
+    }
+    setTimeout(() => { label.textContent = before; }, COPIED_MS);
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy], [data-press]");
+    if (!button) return;
+    if (button.dataset.copy) copy(button);
+    else (document.querySelector(`button#${button.dataset.press}, #${button.dataset.press} button`))?.click();
+  });
+
+  // A chart is one picture to a screen reader; its words stand in the caption before it.
+  function labelCharts() {
+    for (const caption of document.querySelectorAll(".gg-caption[data-chart]")) {
+      const plot = document.querySelector(`#gg-chart-${caption.dataset.chart} .js-plotly-plot`);
+      if (plot && plot.getAttribute("aria-label") !== caption.dataset.alt) {
+        plot.setAttribute("role", "img");
+        plot.setAttribute("aria-label", caption.dataset.alt);
+      }
+    }
+  }
+
+  // Charts that were drawn while hidden get their width when they appear.
+  const widths = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      const plot = target.querySelector(".js-plotly-plot");
+      if (plot && contentRect.width > 0 && window.Plotly) window.Plotly.Plots.resize(plot);
+    }
+  });
+  const watched = new WeakSet();
+
+  let view = null;
+  function follow() {
+    for (const holder of document.querySelectorAll(".gg-plot")) {
+      if (!watched.has(holder)) { watched.add(holder); widths.observe(holder); }
+    }
+    labelCharts();
+    const now = document.querySelector("#gg-part-view [data-view]")?.dataset.view ?? null;
+    if (now === view) return;
+    const first = view === null;
+    view = now;
+    if (first) return;
+    window.scrollTo({ top: 0, behavior: "instant" });
+    const target = now === "trouble" ? "#gg-part-trouble h2" : "#gg-headline";
+    requestAnimationFrame(() => {
+      const heads = [...document.querySelectorAll(target)];
+      heads.find((head) => head.offsetParent !== null)?.focus({ preventScroll: now !== "trouble" });
+    });
+  }
+  let queued = false;
+  new MutationObserver(() => {
+    if (queued) return;
+    queued = true;
+    requestAnimationFrame(() => { queued = false; follow(); });
+  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-view"] });
+
+  // Running clocks count here, so that the server sends only what was found.
+  const clock = (seconds) => seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+  setInterval(() => {
+    for (const node of document.querySelectorAll("[data-since]")) {
+      const started = Date.parse(node.dataset.since);
+      if (!Number.isNaN(started)) node.textContent = clock(Math.max(0, Math.round((Date.now() - started) / 1000)));
+    }
+  }, 1000);
+})();

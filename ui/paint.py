@@ -1,0 +1,107 @@
+"""Turns what is known of an audit into the values of the page's parts, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from audit.records.report import Report
+from ui import before_after as words
+from ui.arms import METRICS, charted
+from ui.before_after import caption
+from ui.believe import believe_part
+from ui.charts import memory_chart, metric_charts, time_chart
+from ui.checked import checked_part
+from ui.diff import patch_part
+from ui.findings import findings_heading, findings_part
+from ui.run_it import run_it_part
+from ui.running import finished_part, run_body, run_head, status_text
+from ui.verdict import verdict_card, well_tuned
+from ui.view import AuditView
+
+Values = dict[str, Any]
+
+NONE: Final = '<i class="gg-none"></i>'
+"""The value of a part that has nothing to say: the page closes the gap."""
+PLOTS: Final = (*(f"chart_{metric.name}" for metric in METRICS), "chart_time", "chart_memory")
+TEXTS: Final = (
+    "view", "status", "trouble", "run_head", "run_body", "verdict", "findings_heading", "findings",
+    "patch", "run_it", "arms_heading", *(f"caption_{metric.name}" for metric in METRICS),
+    "arms_table", "caption_time", "table_time", "caption_memory", "table_memory", "believe",
+    "checked_first", "checked", "stages",
+)  # fmt: skip
+
+
+def view_mark(kind: str) -> str:
+    """Tells the style sheet which parts of the page to show."""
+    return f'<i data-view="{kind}"></i>'
+
+
+def report_values(report: Report, *, note: str = "", level: int = 1) -> Values:
+    """All parts of a report; a part that does not apply is empty."""
+    texts: Values = {
+        "verdict": verdict_card(report, note, level=level),
+        "findings_heading": findings_heading(report),
+        "findings": findings_part(report),
+        "patch": patch_part(report.patch),
+        "run_it": run_it_part(report),
+        "believe": believe_part(report),
+        "checked_first": checked_part(report) if well_tuned(report) else "",
+        "checked": "" if well_tuned(report) else checked_part(report),
+    }
+    texts |= _chart_words(report)
+    return {**{name: text or NONE for name, text in texts.items()}, **_charts(report)}
+
+
+def _chart_words(report: Report) -> Values:
+    shown = {metric.name for metric in charted(report)}
+    return {
+        "arms_heading": words.heading(report) if shown else "",
+        **{
+            f"caption_{metric.name}": caption(report, metric) if metric.name in shown else ""
+            for metric in METRICS
+        },
+        "arms_table": words.table(report),
+        "caption_time": words.time_caption(report),
+        "table_time": words.time_table(report),
+        "caption_memory": words.memory_caption(report),
+        "table_memory": words.memory_table(report),
+    }
+
+
+def _charts(report: Report) -> Values:
+    figures = {f"chart_{name}": figure for name, figure in metric_charts(report).items()}
+    return {
+        **dict.fromkeys(PLOTS),
+        **figures,
+        "chart_time": time_chart(report),
+        "chart_memory": memory_chart(report),
+    }
+
+
+def view_values(view: AuditView) -> Values:
+    """The page after some events of an audit."""
+    if view.report is not None:
+        return {
+            **report_values(view.report),
+            "view": view_mark("report"),
+            "status": _status(view),
+            "stages": finished_part(view),
+            **dict.fromkeys(("trouble", "run_head", "run_body"), NONE),
+        }
+    return {
+        "view": view_mark("run"),
+        "status": _status(view),
+        "run_head": run_head(view),
+        "run_body": run_body(view),
+        "trouble": NONE,
+    }
+
+
+def _status(view: AuditView) -> str:
+    return f'<p role="status" class="gg-sr">{status_text(view)}</p>'
+
+
+def changed(old: Mapping[str, Any], new: Values) -> Values:
+    """The parts that differ from what the page shows; the others are not sent again."""
+    return {name: value for name, value in new.items() if name not in old or old[name] != value}
