@@ -50,6 +50,9 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
     if not uploads or len(uploads) > MAX_FILES:
         reason = "no file was given" if not uploads else f"more than {MAX_FILES} files"
         raise InputError(reason, remedy="Upload the training file and what belongs to it")
+    if len({upload.name for upload in uploads}) < len(uploads):
+        reason = "two files have the same name"
+        raise InputError(reason, remedy="Rename one of them")
     versions: dict[str, str] = {}
     lengths: DataLengths | None = None
     formats: dict[str, str] = {}

@@ -23,6 +23,13 @@ KNOWN: dict[str, tuple[str, ...]] = {
 """Releases whose defaults were read, oldest first: the PyPI packages introspected on 2026-11-20,
 github:axolotl-ai-cloud/axolotl@067b021 and github:hiyouga/LLaMA-Factory@ff6d4d1 (0.9.6.dev0)."""
 
+INSTALLED_WITH: dict[str, dict[str, str]] = {
+    "axolotl": {"transformers": "5.14.1", "trl": "1.8.0", "peft": "0.19.1"},
+    "llamafactory": {"transformers": "5.8.0", "trl": "0.24.0", "peft": "0.18.1"},
+}
+"""What the releases above install: the pins of axolotl's pyproject.toml, and the upper ends of the
+ranges in LLaMA-Factory's (transformers<=5.8.0, trl<=0.24.0, peft<=0.18.1)."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _VERSION = re.compile(r"v?\d[\w.+!-]*")
 _PIN = re.compile(
@@ -79,9 +86,18 @@ def environment_versions(source: SourceText) -> dict[str, str] | None:
     }
 
 
-def choose_versions(packages: Iterable[str], stated: Mapping[str, str]) -> dict[str, str]:
-    """A version for each package: the stated one, else the newest whose defaults are known."""
-    return {package: stated.get(package) or KNOWN[package][-1] for package in packages}
+def choose_versions(
+    packages: Iterable[str], stated: Mapping[str, str], framework: str = ""
+) -> dict[str, str]:
+    """A version for each package: the stated one, else the one that the framework installs.
+
+    Without a framework that pins them: the newest release whose defaults are known.
+    """
+    pinned = INSTALLED_WITH.get(framework, {})
+    return {
+        package: stated.get(package) or pinned.get(package) or KNOWN[package][-1]
+        for package in packages
+    }
 
 
 def nearest_known(package: str, version: str) -> str:

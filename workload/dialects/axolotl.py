@@ -44,8 +44,8 @@ TABLE = (
     Key("weight_decay", ("weight_decay",), default=0.0),
     Key("max_grad_norm", ("max_grad_norm",), keyword="max_grad_norm"),
     Key("group_by_length", ("group_by_length",), default=False),
-    Key("bf16", ("bf16", "bfloat16"), default="auto"),
-    Key("fp16", ("fp16", "float16"), default=False),
+    Key("bf16", ("bf16",), default="auto"),
+    Key("fp16", ("fp16",), default=False),
     Key("tf32", ("tf32",), default="auto"),
     Key("fp8", ("fp8",), default=False),
     Key("gradient_checkpointing", ("gradient_checkpointing",), default=False),
@@ -103,4 +103,5 @@ AXOLOTL = YamlDialect(
     specials=SPECIALS,
     key_files=("axolotl.txt",),
     unknown_keys_stop=False,
+    key_prefixes=("swanlab_", "use_swanlab"),
 )

@@ -263,11 +263,16 @@ def _intervals(reader: FieldReader) -> None:
 
 
 def _precision(reader: FieldReader) -> None:
+    """utils/config resolve_dtype: `bfloat16` and `float16` name the dtype of the weights alone."""
+    whole = _held(reader, "bfloat16")
+    if whole is not None and not reader.value("bf16"):
+        reader.stated("bf16", whole, True)  # the builder takes bf16 or bfloat16
     bf16, fp16 = reader.value("bf16"), reader.value("fp16")
-    if bf16 in (True, "auto", "full") and not fp16:
+    half = fp16 or _held(reader, "float16") or reader.document.value("load_in_8bit")
+    if (bf16 == "auto" and not fp16) or (bf16 and bf16 != "auto") or whole is not None:
         dtype = "bf16"
     else:
-        dtype = "fp16" if fp16 or reader.document.value("load_in_8bit") else "fp32"
+        dtype = "fp16" if half else "fp32"
     reader.derived("model_load_dtype", dtype, "axolotl loads the weights in the training dtype")
 
 

@@ -39,6 +39,17 @@ def edit_method(
     return (*changes, *_without_bits(document)) if wanted in ("full", "freeze") else changes
 
 
+def edit_optimizer(
+    dialect: YamlDialect, document: Document, edit: FieldEdit, reading: Reading
+) -> tuple[Change, ...]:
+    """optimizer: a switch such as use_galore replaces whatever optim says."""
+    found = reading.fields.get("optimizer")
+    if found is not None and found.key is not None and found.key != "optim":
+        reason = f"{found.key} replaces the optimizer"
+        raise CannotEdit(reason, f"Remove {found.key}, then set optim", found.line)
+    return dialect.key_changes(document, edit, reading)
+
+
 def edit_order(
     dialect: YamlDialect, document: Document, edit: FieldEdit, reading: Reading
 ) -> tuple[Change, ...]:
@@ -90,6 +101,7 @@ def _without_bits(document: Document) -> tuple[Change, ...]:
 SPECIALS: dict[str, Special] = {
     "quant_bits": edit_quantisation,
     "finetune_method": edit_method,
+    "optimizer": edit_optimizer,
     "group_by_length": edit_order,
     "lora_target_modules": edit_modules,
 }

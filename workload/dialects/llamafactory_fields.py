@@ -117,11 +117,12 @@ def _method(reader: FieldReader) -> None:
 
 
 def _packing(reader: FieldReader) -> None:
-    if reader.is_stated("packing"):
-        return
     if reader.value("padding_free"):
+        if reader.is_stated("packing") and not reader.value("packing"):
+            place = reader.document.place("packing")
+            reader.notice("conflict", "neat_packing turns packing on all the same", place)
         reader.derived("packing", True, "neat_packing turns packing on")
-    else:
+    elif not reader.is_stated("packing"):
         on = reader.value("task") == "pretrain"
         reader.default("packing", on, f"{reader.source}: on for stage pt only")
 

@@ -15,6 +15,8 @@ from audit.records.base import Json
 from audit.records.finding import FieldEdit
 from audit.records.workload import FieldValue
 from workload.dialects import CannotEdit, Change, Detection, Reading
+from workload.dialects.defaults.hugging_face import removed_keyword
+from workload.dialects.yaml_keys import nearest_key
 from workload.dialects.yaml_table import FieldReader, Key
 from workload.normalise import canonical, invalid_number, same
 from workload.source import SourceText
@@ -63,7 +65,7 @@ class YamlDialect:
     def read(self, source: SourceText, versions: Mapping[str, str]) -> Reading:
         """The fields of a file. Raises InputError."""
         document = Document(source, self.loader)
-        chosen = choose_versions(self.packages, versions)
+        chosen = choose_versions(self.packages, versions, self.framework)
         reader = FieldReader(document, self.framework, chosen)
         framework = FieldValue(value=self.framework, origin="stated", file=source.name)
         reader.fields["framework"] = framework
@@ -149,22 +151,37 @@ class YamlDialect:
             raise CannotEdit(reason, f"Give another value than {scalar_text(value, self.loader)}")
 
     def _notice_keys(self, reader: FieldReader) -> None:
-        from workload.dialects.yaml_keys import nearest_key
-
+        """Tells of keys that the framework does not know, or that its transformers dropped."""
         known = known_keys(self.key_files)
-        unknown = [
+        held = [
             place
             for place in reader.document.places()
-            if place.path not in known and not place.path.startswith(self.key_prefixes)
+            if reader.document.plain(place.value) is not None
+        ]
+        gone: set[str] = set()
+        for place in held if self.unknown_keys_stop else ():
+            why = removed_keyword(place.path, reader.versions["transformers"])
+            if why is not None and place.path not in known_keys(self.key_files[:1]):
+                gone.add(place.path)
+                reader.notice("unknown_key", f"the run does not start: {why}", place)
+        unknown = [
+            place
+            for place in held
+            if place.path not in known | gone and not place.path.startswith(self.key_prefixes)
         ]
         for place in unknown[:MAX_UNKNOWN]:
-            name = place.path[:MAX_KEY]
-            near = nearest_key(name, known)
-            message = f"{self.framework} knows no key {name}"
-            if near is not None:
-                message += f"; did you mean {near}?"
-            message += " It does not start with it" if self.unknown_keys_stop else " It is ignored"
-            reader.notice("unknown_key", message, place)
+            self._notice_unknown(reader, place, known)
+
+    def _notice_unknown(self, reader: FieldReader, place: Place, known: frozenset[str]) -> None:
+        name = place.path[:MAX_KEY]
+        near = nearest_key(name, known)
+        if near is None and reader.document.place("plugins") is not None:
+            return  # a plugin may bring it
+        does = "refuses to start with it" if self.unknown_keys_stop else "ignores it"
+        message = f"{self.framework} knows no key {name} and {does}"
+        if near is not None:
+            message += f"; did you mean {near}?"
+        reader.notice("unknown_key", message, place)
 
 
 def top_keys(source: SourceText) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from audit.records.base import Json
-from workload.versions import KNOWN, nearest_known
+from workload.versions import KNOWN, is_at_least, nearest_known
 
 
 class Default(NamedTuple):
@@ -200,6 +200,36 @@ BITS_AND_BYTES_CONFIG: Table = {
     "bnb_4bit_use_double_quant": False,
 }
 """Executed with transformers 5.23.0; the same keywords in 4.x."""
+
+REMOVED: dict[str, tuple[str, str]] = {
+    "evaluation_strategy": ("4.57", "eval_strategy"),
+    "group_by_length": ("5.0", "train_sampling_strategy: group_by_length"),
+    "half_precision_backend": ("5.0", ""),
+    "fp16_backend": ("5.0", ""),
+    "fp16_opt_level": ("5.0", ""),
+    "no_cuda": ("5.0", "use_cpu"),
+    "overwrite_output_dir": ("5.0", ""),
+    "per_gpu_train_batch_size": ("5.0", "per_device_train_batch_size"),
+    "per_gpu_eval_batch_size": ("5.0", "per_device_eval_batch_size"),
+    "save_safetensors": ("5.0", ""),
+    "adafactor": ("5.0", "optim: adafactor"),
+    "fsdp_min_num_params": ("5.0", "fsdp_config.min_num_params"),
+    "fsdp_transformer_layer_cls_to_wrap": ("5.0", "fsdp_config.transformer_layer_cls_to_wrap"),
+    "push_to_hub_token": ("5.0", "hub_token"),
+    "push_to_hub_model_id": ("5.0", "hub_model_id"),
+    "torchdynamo": ("5.0", "torch_compile_backend"),
+    "warmup_ratio": ("5.23", "warmup_steps below 1"),
+}
+"""TrainingArguments keyword -> the first of the releases above without it, and what to write."""
+
+
+def removed_keyword(keyword: str, transformers: str) -> str | None:
+    """Why TrainingArguments of this version refuses a keyword; None where it has it."""
+    since, instead = REMOVED.get(keyword, ("", ""))
+    if not since or not is_at_least(transformers, since):
+        return None
+    message = f"transformers {transformers} has no {keyword}"
+    return f"{message}: write {instead}" if instead else message
 
 
 def config_defaults(class_name: str, versions: Mapping[str, str]) -> dict[str, Default]:
