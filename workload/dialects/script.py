@@ -89,6 +89,7 @@ class ScriptDialect:
             stated_versions=frozenset(pinned) & frozenset(used),
             tree=Script(run, reader.python, reader),
             entries=reader.entries,
+            named_files=tuple(reader.named_files),
         )
 
     def changes(self, source: SourceText, edit: FieldEdit, reading: Reading) -> tuple[Change, ...]:

@@ -18,7 +18,6 @@ from workload.splice.python import PythonText
 from workload.splice.python_literal import literal
 
 _DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-DTYPE_FIELDS = frozenset({"model_load_dtype", "quant_compute_dtype"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Script:
 
     def words(self, field: str, value: Json, like: str = "") -> str:
         """A field's value as this script writes it."""
-        if field in DTYPE_FIELDS and isinstance(value, str):
+        if field == "model_load_dtype" and isinstance(value, str):
             return self._dtype(_DTYPES.get(value, value), like)
         return literal(value, like, self.quote)
 
@@ -130,8 +129,12 @@ def insert_keyword(
         raise CannotEdit(reason, advice, line)
     group = splice.call_group(script.python, thing.node)
     owner = f"{thing.name}.from_pretrained" if thing.kind == "model" else thing.name
-    changes = splice.insert(script.python, group, value)
-    return tuple(change._replace(key=f"{owner}.{keyword}") for change in changes)
+    return keyed(splice.insert(script.python, group, value), f"{owner}.{keyword}")
+
+
+def keyed(changes: tuple[Change, ...], key: str) -> tuple[Change, ...]:
+    """The changes with the entry they set; a comma alone sets none, and two edits share it."""
+    return tuple(one if one.text == "," else one._replace(key=key) for one in changes)
 
 
 def insert_entry(
@@ -147,7 +150,7 @@ def insert_entry(
     else:
         reason = "the dict that takes it is made elsewhere"
         raise CannotEdit(reason, f"Write {name} = {text} there", settings.node.lineno)
-    return tuple(change._replace(key=key) for change in changes)
+    return keyed(changes, key)
 
 
 def cannot(script: Script, field: str, value: Json, why: str) -> CannotEdit:

@@ -33,6 +33,8 @@ def _environment(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
     key = arguments.positional[0].value if len(arguments.positional) == 2 else None
     if isinstance(key, Known) and isinstance(key.value, str):
         slot = arguments.positional[1]
+        if isinstance(scene.statement, ast.Expr) and scene.statement.value is node:
+            slot = slot._replace(holder=scene.statement)
         scene.memory.put_in(scene.env, key.value, slot)
         return slot.value
     return Unknown(node, "what a call returns")

@@ -189,16 +189,12 @@ def _quantization_config(reader: ScriptReader, slot: Slot, key: str) -> None:
     reader.state_value("quant_bits", bits, slot, key)
     if thing.name not in ("BitsAndBytesConfig", "dict") or bits != 4:
         return
-    defaults = config_defaults("BitsAndBytesConfig", reader.versions)
-    fields = {
-        "bnb_4bit_quant_type": "quant_type",
-        "bnb_4bit_compute_dtype": "quant_compute_dtype",
-    }
-    for keyword, field in fields.items():
-        if keyword in inside:
-            reader.state(field, inside[keyword], f"{thing.name}.{keyword}")
-        else:
-            reader.default(field, defaults[keyword])
+    keyword = "bnb_4bit_quant_type"
+    if keyword in inside:
+        reader.state("quant_type", inside[keyword], f"{thing.name}.{keyword}")
+    else:
+        defaults = config_defaults("BitsAndBytesConfig", reader.versions)
+        reader.default("quant_type", defaults[keyword])
 
 
 def _bits(reader: ScriptReader, thing: Thing, inside: Mapping[str, Slot]) -> Json:

@@ -17,6 +17,8 @@ CHECKPOINTING = "gradient_checkpointing_enable"
 KBIT = "prepare_model_for_kbit_training"
 COMPILED = "torch.compile"
 CAST = "cast"
+SETTINGS = "gradient_checkpointing_kwargs"
+SET_BY_CALLS = frozenset({ADAPTER, CHECKPOINTING, KBIT, COMPILED, CAST, SETTINGS, "config"})
 """Entries of a model that calls set on it: on or off, or the dtype it was cast to."""
 
 LOADING = frozenset({"from_pretrained", "get_peft_model", "from_config"})
@@ -86,9 +88,9 @@ def enable_checkpointing(scene: Scene, model: Thing, arguments: Arguments, node:
     """`model.gradient_checkpointing_enable(...)`, kept on the model."""
     memory = scene.memory
     memory.put_in(model, CHECKPOINTING, Slot(Known(True, node), None, scene.statement))
-    settings = arguments.first("gradient_checkpointing_kwargs")
+    settings = arguments.first(SETTINGS)
     if settings is not None:
-        memory.put_in(model, "gradient_checkpointing_kwargs", settings)
+        memory.put_in(model, SETTINGS, settings)
 
 
 def _get_peft_model(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
@@ -132,9 +134,9 @@ def _prepare_kbit(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
     if slot is None and len(arguments.positional) > 1:
         slot = arguments.positional[1]
     scene.memory.put_in(model, KBIT, slot or Slot(Known(True, node), None, scene.statement))
-    settings = arguments.named.get("gradient_checkpointing_kwargs")
+    settings = arguments.named.get(SETTINGS)
     if settings is not None:
-        scene.memory.put_in(model, "gradient_checkpointing_kwargs", settings)
+        scene.memory.put_in(model, SETTINGS, settings)
     return model
 
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from audit.records.base import Json
 from audit.records.workload import FieldValue, Notice, NoticeKind
+from workload.dialects import NamedFile
 from workload.dialects.defaults.hugging_face import Default
-from workload.dialects.script_models import MODEL_NAME
+from workload.dialects.script_models import MODEL_NAME, SET_BY_CALLS
 from workload.dialects.script_run import Run
 from workload.dialects.script_spellings import ENUMERATIONS
 from workload.dialects.script_values import OPEN, Items, Known, Slot, Symbol, Thing, Unknown, Value
@@ -19,10 +20,9 @@ from workload.splice.python import PythonText
 
 MAX_WRITTEN = 200
 NULL_IS_DEFAULT = frozenset(
-    {"bf16", "model_load_dtype", "attn_implementation", "device_map", "use_kv_cache", "max_seq_len"}
+    {"bf16", "model_load_dtype", "attn_implementation", "device_map", "use_kv_cache"}
 )
 """Fields that a given `None` leaves to the framework, as if the keyword were not there."""
-_VOCABULARY = {"quant_compute_dtype": "compute_dtype"}
 NOT_PLAIN = object()
 
 
@@ -47,6 +47,7 @@ class ScriptReader:
     placed: dict[str, Placed] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     entries: dict[str, Json] = field(default_factory=dict)
+    named_files: list[NamedFile] = field(default_factory=list)
 
     def state(self, name: str, slot: Slot, key: str) -> None:
         """A field that the script writes; what only a run would tell is unknown."""
@@ -58,7 +59,7 @@ class ScriptReader:
         if raw is NOT_PLAIN:
             self.unknown(name, slot, key)
             return
-        value = canonical(_VOCABULARY.get(name, name), raw)
+        value = canonical(name, raw)
         problem = invalid_number(name, value)
         line = line_of(slot)
         if problem is not None:
@@ -100,7 +101,7 @@ class ScriptReader:
     def default(self, name: str, default: Default) -> None:
         """A field that the script leaves to its framework; one that is stated stays."""
         if name not in self.fields:
-            value = canonical(_VOCABULARY.get(name, name), default.value)
+            value = canonical(name, default.value)
             self.fields[name] = FieldValue(value=value, origin="default", source=default.source)
 
     def derived(self, name: str, value: Json, source: str) -> None:
@@ -123,6 +124,8 @@ class ScriptReader:
     def list_entries(self, thing: Thing | None, name: str) -> None:
         """Every entry of a call by its own key: what an edit may not touch by accident."""
         for keyword, slot in self.run.entries(thing).items():
+            if keyword in SET_BY_CALLS:
+                continue
             raw = plain(self.run, slot.value)
             if isinstance(slot.value, Thing) and raw is NOT_PLAIN:
                 raw = slot.value.name  # its own entries are listed apart
@@ -159,6 +162,11 @@ def _symbol(symbol: Symbol) -> Json:
     if owner.rpartition(".")[2] in ENUMERATIONS:
         return name.lower()
     return NOT_PLAIN
+
+
+def is_null(slot: Slot) -> bool:
+    """Whether None is written there."""
+    return isinstance(slot.value, Known) and slot.value.value is None
 
 
 def line_of(slot: Slot) -> int | None:

@@ -151,7 +151,8 @@ def insert(python: PythonText, group: Group, text: str) -> tuple[Change, ...]:
     rest = _REST_OF_LINE.match(python.text, after + 1)
     stop = rest.end() if rest else after + 1
     if stop == python.line_stop(stop):
-        return (Change(stop, stop, f"{line_end}{indent}{text},"),)
+        at = _next_line(python, stop)
+        return (Change(at, at, f"{indent}{text},{line_end}"),)
     return (Change(after + 1, after + 1, f"{line_end}{indent}{text},"),)
 
 
