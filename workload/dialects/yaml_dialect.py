@@ -15,7 +15,7 @@ from audit.records.base import Json
 from audit.records.finding import FieldEdit
 from audit.records.workload import FieldValue
 from workload.dialects import CannotEdit, Change, Detection, Reading
-from workload.dialects.defaults.hugging_face import removed_keyword
+from workload.dialects.defaults.hugging_face import Default, config_defaults, removed_keyword
 from workload.dialects.yaml_keys import nearest_key
 from workload.dialects.yaml_table import FieldReader, Key
 from workload.normalise import canonical, invalid_number, same
@@ -34,6 +34,11 @@ MAX_UNKNOWN = 20
 
 Special = Callable[["YamlDialect", Document, FieldEdit, Reading], tuple[Change, ...]]
 """Makes the changes of an edit that is no plain key. Raises CannotEdit."""
+
+
+def training_arguments(document: Document, versions: Mapping[str, str]) -> Mapping[str, Default]:
+    """The defaults of transformers' TrainingArguments by keyword."""
+    return config_defaults("TrainingArguments", versions)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ class YamlDialect:
     """The framework refuses to start on a key that it does not know."""
     key_prefixes: tuple[str, ...] = ()
     """Keys of plugins that cannot be listed."""
+    open: Callable[[SourceText, Loader], Document] = Document
+    """How the framework reads the text: its references and what it inherits."""
+    keywords: Callable[[Document, Mapping[str, str]], Mapping[str, Default]] = training_arguments
+    """The defaults by keyword that `Key.keyword` names."""
 
     def detect(self, source: SourceText) -> Detection:
         """By the top-level keys."""
@@ -64,12 +73,12 @@ class YamlDialect:
 
     def read(self, source: SourceText, versions: Mapping[str, str]) -> Reading:
         """The fields of a file. Raises InputError."""
-        document = Document(source, self.loader)
+        document = self.open(source, self.loader)
         chosen = choose_versions(self.packages, versions, self.framework)
         reader = FieldReader(document, self.framework, chosen)
         framework = FieldValue(value=self.framework, origin="stated", file=source.name)
         reader.fields["framework"] = framework
-        reader.read_table(self.table)
+        reader.read_table(self.table, self.keywords(document, chosen))
         self.finish(reader)
         self._notice_keys(reader)
         for place in document.repeated():
@@ -79,8 +88,8 @@ class YamlDialect:
             fields=reader.fields,
             versions=chosen,
             notices=tuple(reader.notices),
-            tree=document,
-            entries=document.entries(),
+            tree=document.own,
+            entries=document.own.entries(),
             named_files=tuple(reader.named_files),
         )
 
@@ -101,9 +110,12 @@ class YamlDialect:
             reason = f"{self.framework} files hold no key for {edit.field}"
             raise CannotEdit(reason, f"Set {edit.field} where the run is launched")
         place = self.place_of(document, key, reading)
+        found = reading.fields.get(edit.field)
+        if edit.remove and place is None and found is not None and found.line is not None:
+            reason = f"{found.key} stands in {found.file}"
+            raise CannotEdit(reason, f"Change {found.key} in {found.file}", found.line)
         if edit.remove:
             return (remove_key(document, place),) if place is not None else ()
-        found = reading.fields.get(edit.field)
         stated = place is not None and found is not None and found.origin == "stated"
         if stated and found is not None and same(edit.field, found.value, edit.value):
             return ()
@@ -117,7 +129,10 @@ class YamlDialect:
             raise CannotEdit(reason, f"Write one of: {', '.join(key.words)}")
         if place is not None:
             return set_value(document, place, written)
-        return insert_key(document, key.names[0], written, self.neighbours(key))
+        paths = [document.expand(name) for name in key.names]
+        blocks = (path for path in paths if document.places(path.rpartition(".")[0]))
+        beside = [document.expand(name) for name in self.neighbours(key)]
+        return insert_key(document, next(blocks, paths[0]), written, beside)
 
     def place_of(self, document: Document, key: Key, reading: Reading) -> Place | None:
         """Where the file states the field, by the key that was read."""

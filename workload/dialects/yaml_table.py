@@ -10,7 +10,7 @@ from typing import Any
 from audit.records.base import Json
 from audit.records.workload import FieldValue, Notice, NoticeKind
 from workload.dialects import NamedFile
-from workload.dialects.defaults.hugging_face import config_defaults, default_source
+from workload.dialects.defaults.hugging_face import Default, default_source
 from workload.normalise import SWITCHES, canonical, invalid_number
 from workload.splice.yaml_document import Document, Place
 from workload.splice.yaml_tree import Scalar
@@ -64,20 +64,20 @@ class FieldReader:
         self.document = document
         self.framework = framework
         self.versions = versions
-        self.source = default_source(framework, versions)
+        package = next(iter(versions), None)
+        self.source = default_source(package, versions) if package else framework
         self.fields: dict[str, FieldValue] = {}
         self.notices: list[Notice] = []
         self.named_files: list[NamedFile] = []
 
-    def read_table(self, table: tuple[Key, ...]) -> None:
+    def read_table(self, table: tuple[Key, ...], keywords: Mapping[str, Default]) -> None:
         """Every field of the table: as stated, else its default."""
-        trainer = config_defaults("TrainingArguments", self.versions)
         for key in table:
             place = self.stated_place(key)
             if place is not None:
                 self.stated(key.field, place, key.read(self.document.plain(place.value)))
-            elif key.keyword is not None and key.keyword in trainer:
-                default = trainer[key.keyword]
+            elif key.keyword is not None and key.keyword in keywords:
+                default = keywords[key.keyword]
                 value = canonical(key.field, default.value)
                 self.fields[key.field] = FieldValue(
                     value=value, origin="default", source=default.source
@@ -104,8 +104,14 @@ class FieldReader:
     def stated(self, name: str, place: Place, value: Json) -> None:
         """A field that the file states at `place`; an invalid number is unknown, with a notice."""
         raw = self.document.plain(place.value)
-        line = self.document.line(place)
-        at: dict[str, Any] = {"file": self.document.source.name, "line": line, "key": place.path}
+        line, file = self.document.line(place), self.document.file(place)
+        at: dict[str, Any] = {"file": file, "line": line, "key": place.path}
+        reference = self.document.reference(place)
+        if reference is not None and reference.origin == "unknown":
+            self.fields[name] = FieldValue(
+                value=None, origin="unknown", source=reference.source, **at
+            )
+            return
         if isinstance(raw, str) and "${" in raw and self.document.loader == "omegaconf":
             why = "an interpolation, which is not resolved here"
             self.fields[name] = FieldValue(value=None, origin="unknown", source=why, **at)
@@ -117,6 +123,10 @@ class FieldReader:
             return
         if value is None and name in SWITCHES:
             value = False
+        if reference is not None:
+            at |= {"origin": reference.origin, "source": reference.source}
+            self.fields[name] = FieldValue(value=value, **at)
+            return
         written = self._written(place, value)
         self.fields[name] = FieldValue(value=value, origin="stated", written=written, **at)
 
@@ -145,7 +155,7 @@ class FieldReader:
     def notice(self, kind: NoticeKind, message: str, place: Place | None = None) -> None:
         """Something that the file's owner should know."""
         line = self.document.line(place) if place else None
-        file = self.document.source.name
+        file = self.document.file(place) if place else self.document.source.name
         self.notices.append(Notice(kind=kind, message=message, file=file, line=line))
 
     def names_file(self, place: Place) -> None:

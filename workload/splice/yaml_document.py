@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 from audit.records.base import Json
 from audit.records.errors import InputError
@@ -31,6 +32,13 @@ class Place:
     """The key stands more than once in its block; the last one counts."""
 
 
+class Reference(NamedTuple):
+    """A value that the text leaves to other keys or to a variable, and what that makes of it."""
+
+    origin: Literal["derived", "assumed", "unknown"]
+    source: str
+
+
 class Document:
     """The top-level mapping of a YAML file.
 
@@ -48,8 +56,18 @@ class Document:
         self.root = root
         self._blocks: dict[int, dict[str, Place]] = {}
 
+    @property
+    def own(self) -> Document:
+        """What the file itself holds, without what it refers to or inherits: edits work on it."""
+        return self
+
     def place(self, path: str) -> Place | None:
-        """The key at a dotted path; None where the file does not hold it."""
+        """The key at a dotted path; None where the file does not hold it.
+
+        A step `*` stands for the first key of its block that holds a block.
+        """
+        if "*" in path:
+            path = self.expand(path)
         found = self._block(self.root).get(path)
         if found is not None or "." not in path:
             return found
@@ -60,6 +78,25 @@ class Document:
                 return None
             block = _target(found.value)
         return replace(found, path=path) if found else None
+
+    def expand(self, path: str) -> str:
+        """A dotted path with every `*` replaced by the key it stands for, where there is one."""
+        steps: list[str] = []
+        for step in path.split("."):
+            if step == "*":
+                inner = self.places(".".join(steps))
+                blocks = [one for one in inner if isinstance(_target(one.value), Mapping)]
+                step = blocks[0].path.rpartition(".")[2] if blocks else step
+            steps.append(step)
+        return ".".join(steps)
+
+    def file(self, place: Place) -> str:
+        """The name of the file that holds a key."""
+        return self.source.name
+
+    def reference(self, place: Place) -> Reference | None:
+        """What a value refers to; None where it stands in the text as it is."""
+        return None
 
     def value(self, path: str) -> Json:
         """The value at a dotted path as plain data; None where it is null or absent."""
