@@ -33,7 +33,8 @@ AT_ONCE: dict[str, Any] = {"queue": False, **QUIET}
 def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     """Which event calls what. Followers have no limit of their own: the jobs have."""
     everything = [
-        *page.parts.values(), page.cancel, page.link, page.download["patched"],
+        *page.parts.values(), page.cancel, page.link, page.download["patch"],
+        page.download["patched"],
         page.audit_id, page.held, page.owned,
     ]  # fmt: skip
     live: dict[str, Any] = {"outputs": everything, "concurrency_limit": None, **QUIET}

@@ -170,6 +170,7 @@ class Desk:
                     visible=owner and not ended, value="Cancel", interactive=True
                 )
                 patched = view.report is not None and bool(view.report.patch.diff)
+                update[page.download["patch"]] = gr.update(visible=patched)
                 update[page.download["patched"]] = gr.update(visible=owner and patched)
             yield update or {page.cancel: gr.skip()}
 

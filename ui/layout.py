@@ -96,7 +96,13 @@ def _handover(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any
         )
         with gr.Row(elem_id="gg-downloads"):
             download = {
-                "patch": gr.Button("Patch", size="sm", min_width=0, elem_id="gg-download-patch"),
+                "patch": gr.Button(
+                    "Patch",
+                    size="sm",
+                    min_width=0,
+                    visible=values.get("patch", NONE) != NONE,
+                    elem_id="gg-download-patch",
+                ),
                 "report": gr.Button(
                     "Report (JSON)", size="sm", min_width=0, elem_id="gg-download-report"
                 ),

@@ -1,0 +1,97 @@
+"""Charts: the plotted data equals the report, hatching means not run, bars start at zero."""
+
+from __future__ import annotations
+
+from tests.ui import page_reports as made
+from ui.arms import bars_of
+from ui.charts import AFTER, BEFORE, PARTS, memory_chart, metric_charts, time_chart
+from ui.parts import time_changes
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_mark_can_be_told_from_both_grounds() -> None:
+    for colour in (BEFORE, AFTER, *PARTS):
+        assert contrast(colour, "#ffffff") >= 3, colour
+        assert contrast(colour, "#171a1c") >= 3, colour
+
+
+def test_the_plotted_data_is_the_report() -> None:
+    report = made.report()
+    charts = metric_charts(report)
+    assert list(charts) == ["tokens_per_s_per_gpu", "step_s", "mfu", "padding_efficiency"]
+    for name, chart in charts.items():
+        (trace,) = chart.data
+        before, after = getattr(report.before, name), getattr(report.after, name)
+        assert list(trace.y) == ["before", "after"]
+        assert list(trace.x) == [before.value, after.value]
+        assert list(trace.error_x.array) == [before.high - before.value, after.high - after.value]
+        assert list(trace.error_x.arrayminus) == [
+            before.value - before.low,
+            after.value - after.low,
+        ]
+        assert chart.layout.xaxis.range[0] == 0
+        assert list(trace.marker.pattern.shape) == ["/", "/"]
+
+
+def test_measured_bars_are_solid() -> None:
+    (trace,) = metric_charts(made.failed_run())["step_s"].data
+    assert list(trace.marker.pattern.shape) == [""]
+
+
+def test_one_bar_where_nothing_changed() -> None:
+    report = made.well_tuned()
+    assert [bar.label for bar in bars_of(report, "step_s")] == ["your file"]
+    assert list(metric_charts(report)["step_s"].data[0].y) == ["your file"]
+
+
+def test_the_time_chart_walks_from_before_to_after() -> None:
+    changes = time_changes(made.report())
+    assert (changes[0].label, changes[-1].label) == ("Before", "After")
+    assert abs(changes[0].length - 3.01) < 1e-9
+    moved = sum(-row.length if row.text.startswith("−") else row.length for row in changes[1:-1])
+    assert abs(changes[0].length + moved - changes[-1].length) < 1e-9
+    gains = [row.length for row in changes[1:-1]]
+    assert gains == sorted(gains, reverse=True)
+    figure = time_chart(made.report())
+    assert figure is not None
+    assert len(figure.data[0].x) == len(changes)
+
+
+def test_parts_that_did_not_move_alone_are_told_as_the_rest() -> None:
+    small = tuple(
+        made.Part(name=f"part_{place}", value=0.01 if place < 4 else 2.97) for place in range(5)
+    )
+    none = tuple(
+        made.Part(name=f"part_{place}", value=0.0 if place < 4 else 1.02) for place in range(5)
+    )
+    report = made.report(
+        before=made.arm("baseline", breakdown=small), after=made.arm("patched", breakdown=none)
+    )
+    assert [row.label for row in time_changes(report)] == ["Before", "Part 4", "The rest", "After"]
+
+
+def test_the_memory_chart_stacks_the_parts_and_draws_the_card() -> None:
+    figure = memory_chart(made.report())
+    assert figure is not None
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    assert [trace.name for trace in bars][:2] == ["Weights", "Optimizer states"]
+    assert abs(sum(trace.x[0] for trace in bars) - 12.4) < 1e-9
+    assert abs(sum(trace.x[1] for trace in bars) - 71.2) < 1e-9
+    assert figure.layout.shapes[0].x0 == 192
+    assert memory_chart(made.without_estimate()) is None
+
+
+def test_charts_bring_no_ground_of_their_own() -> None:
+    for figure in metric_charts(made.report()).values():
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
+        assert figure.layout.font.size >= 12
