@@ -58,7 +58,7 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
         ({"edits": [{"field": "tf32", "formula": "$nothing"}]}, "$nothing is not given"),
         ({"edits": []}, "needs edits or advice"),
         ({"title": "{tf33}"}, "no field or figure"),
-        ({"claim": "One. Two. Three."}, "claim is one or two sentences"),
+        ({"claim": "One. Two. Three.", "why": "Because."}, "claim is one or two sentences"),
         ({"claim": "", "why": "Because."}, "claim is one or two sentences"),
         ({"facts": []}, "facts"),
         ({"sources": ["nowhere"]}, "no source is called 'nowhere'"),
