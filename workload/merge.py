@@ -84,7 +84,7 @@ def named_fields(
     fields: dict[str, FieldValue] = {}
     notices: list[Notice] = []
     for one in named:
-        name = one.path.replace("\\", "/").rpartition("/")[2]
+        name = _base_name(one.path)
         source = bundle.beside.get(name)
         if source is None:
             message = f"{one.key} names {name[:80]}, which was not uploaded and is not read"
@@ -95,6 +95,10 @@ def named_fields(
             fields |= read_deepspeed_file(source)
             bundle.formats[name] = "deepspeed_json"
     return fields, notices
+
+
+def _base_name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _versions_in(source: SourceText) -> dict[str, str] | None:
@@ -119,14 +123,15 @@ def _with_main(sources: list[SourceText], dialect: str | None) -> Bundle:
             failures[source.name] = error
     if not founds:
         raise next(iter(failures.values()))
-    main, found = max(founds, key=lambda pair: pair[1].detection.score)
-    bundle = Bundle(main, found, {main.name: found.dialect.format})
-    for source in sources:
-        if source is main:
-            continue
-        bundle.beside[source.name] = source
+    parents = {_base_name(name) for _, one in founds for name in one.detection.builds_on}
+    heads = [pair for pair in founds if pair[0].name not in parents] or founds
+    main, found = max(heads, key=lambda pair: pair[1].detection.score)
+    others = {source.name: source for source in sources if source is not main}
+    bundle = Bundle(main.with_beside(others), found, {main.name: found.dialect.format})
+    bundle.beside |= others
+    for source in others.values():
         bundle.formats[source.name] = "unread"
-        if source.name not in failures:
+        if source.name not in failures and source.name not in parents:
             message = f"{source.name} is a training file of its own; audited is {main.name}"
             bundle.notices.append(Notice(kind="note", message=message, file=source.name))
     return bundle

@@ -18,6 +18,7 @@ from workload.merge import Bundle, merge_uploads, named_fields
 from workload.source import SourceText
 
 MAX_NOTICES = 100
+MASKED = ("value", "key", "written", "source")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def read_bundle(
     beside, missing = named_fields(bundle, reading.named_files)
     fields = {**reading.fields, **beside}
     fields |= derive_fields(fields)
+    bundle.formats |= dict.fromkeys(reading.inherited, bundle.found.dialect.format)
     used = frozenset(reading.versions) & (frozenset(stated) | reading.stated_versions)
     mask = _Mask(bundle.main)
     notices = [*bundle.notices, *reading.notices, *missing, *mask.notices()]
@@ -88,12 +90,15 @@ def read_bundle(
 
 
 class _Mask:
-    """Takes the secrets of the main file out of everything that was read from it."""
+    """Takes the secrets of the files out of everything that was read from them."""
 
     def __init__(self, source: SourceText) -> None:
         self.source = source
         self.found = find_secrets(source.text)
-        self.texts = sorted({source.text[s.start : s.end] for s in self.found}, key=len)[::-1]
+        held = {source.text[s.start : s.end] for s in self.found}
+        for other in source.beside.values():
+            held |= {other.text[s.start : s.end] for s in find_secrets(other.text)}
+        self.texts = sorted(held, key=len)[::-1]
 
     def notices(self) -> list[Notice]:
         """One notice per line that holds a secret, without the secret."""
@@ -112,7 +117,7 @@ class _Mask:
         """A field without secrets."""
         if not self.texts:
             return value
-        texts = {name: self.text(getattr(value, name)) for name in ("value", "key", "written")}
+        texts = {name: self.text(getattr(value, name)) for name in MASKED}
         return value.model_copy(update=texts)
 
     def notice(self, notice: Notice) -> Notice:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -51,6 +51,8 @@ class SourceText:
     bom: bool = False
     encoding: str = "utf-8"
     """`utf-8`, `utf-16-le` or `utf-16-be`."""
+    beside: Mapping[str, SourceText] = field(default_factory=dict, repr=False, compare=False)
+    """The other uploaded files by name: all that a file can inherit from."""
     _memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -94,7 +96,11 @@ class SourceText:
 
     def with_text(self, text: str) -> SourceText:
         """The same file with another text."""
-        return SourceText(self.name, text, self.bom, self.encoding)
+        return SourceText(self.name, text, self.bom, self.encoding, self.beside)
+
+    def with_beside(self, others: Mapping[str, SourceText]) -> SourceText:
+        """The same file with what was uploaded beside it."""
+        return SourceText(self.name, self.text, self.bom, self.encoding, others, self._memory)
 
     def encode(self) -> bytes:
         """The bytes of the file, byte order mark and encoding as uploaded."""

@@ -19,9 +19,15 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "accelerate": ("1.15.0",),
     "axolotl": ("0.18.0",),
     "llamafactory": ("0.9.6",),
+    "torchtune": ("0.7.0",),
+    "litgpt": ("0.5.13",),
+    "open-instruct": ("0.3.0",),
+    "verl": ("0.7.0",),
 }
 """Releases whose defaults were read, oldest first: the PyPI packages introspected on 2026-11-20,
-github:axolotl-ai-cloud/axolotl@067b021 and github:hiyouga/LLaMA-Factory@ff6d4d1 (0.9.6.dev0)."""
+github:axolotl-ai-cloud/axolotl@067b021, github:hiyouga/LLaMA-Factory@ff6d4d1 (0.9.6.dev0),
+github:pytorch/torchtune@bd2a0fc, github:Lightning-AI/litgpt@2685705,
+github:allenai/open-instruct@e6c3044 and github:volcengine/verl@b178a3c (0.8.0.dev)."""
 
 INSTALLED_WITH: dict[str, dict[str, str]] = {
     "axolotl": {"transformers": "5.14.1", "trl": "1.8.0", "peft": "0.19.1"},

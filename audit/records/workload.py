@@ -27,7 +27,8 @@ class FieldValue(Record):
     origin: Origin
     file: str | None = None
     line: int | None = None
-    """1-based line of the value in `file`; None unless origin is stated (or unknown at a place)."""
+    """1-based line of the value in `file`; None unless origin is stated, or the file
+    says something there from which the value is derived, assumed or left unknown."""
     key: str | None = None
     """The user's own spelling: a dotted key, or `SFTConfig.max_length` in a script."""
     written: str | None = None

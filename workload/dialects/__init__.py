@@ -28,6 +28,8 @@ class Detection:
 
     score: float
     reason: str
+    builds_on: tuple[str, ...] = ()
+    """Names of files that this one inherits from: never the main file beside it."""
 
 
 class Change(NamedTuple):
@@ -56,6 +58,8 @@ class Reading:
     """Every setting of the file by its own key, those without a field included: after an edit only
     the keys that its changes name may differ. Empty: only the fields are compared."""
     named_files: tuple[NamedFile, ...] = ()
+    inherited: tuple[str, ...] = ()
+    """Names of the uploaded files that were read together with this one."""
 
 
 class NamedFile(NamedTuple):
