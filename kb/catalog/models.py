@@ -13,7 +13,7 @@ from typing import Literal
 
 from audit.records.finding import Source
 from kb.catalog.blocks import parse_block, read_blocks
-from kb.catalog.names import Entry, match_name, plain_name
+from kb.catalog.names import Entry, match_name, name_tokens, plain_name
 
 Matched = Literal["id", "family and size"]
 
@@ -141,7 +141,7 @@ def _entries() -> tuple[Entry, ...]:
     return tuple(
         Entry(
             name=name,
-            family=tuple(line.split("is: ", 1)[1].split(",", 1)[0].split()),
+            family=name_tokens(line.split("is: ", 1)[1].split(",", 1)[0]),
             spellings=frozenset(plain_name(spelling) for spelling in (name, *_aliases(line))),
         )
         for name, line in _blocks().items()

@@ -59,27 +59,27 @@ def match_name(text: str, entries: Iterable[Entry]) -> str | None:
         same = [entry.name for entry in everything if plain in entry.spellings]
         if len(same) == 1:
             return same[0]
-        found = _match_family(_tokens(plain), everything)
+        found = _match_family(name_tokens(plain), everything)
         if found is None:  # llama-3-1-8b
-            found = _match_family(_tokens(_DASHED_VERSION.sub(r"\1.\2", plain)), everything)
+            found = _match_family(name_tokens(_DASHED_VERSION.sub(r"\1.\2", plain)), everything)
         if found is not None:
             return found
     return None
 
 
-def _tokens(text: str) -> list[str]:
+def name_tokens(text: str) -> tuple[str, ...]:
     """`meta-llama-3.1-8b` -> meta, llama, 3.1, 8b."""
-    return _TOKEN.findall(re.sub(r"(?<=\d)_(?=\d)", ".", text))
+    return tuple(_TOKEN.findall(re.sub(r"(?<=\d)_(?=\d)", ".", text)))
 
 
-def _torchtune_tokens(family: str, function: str) -> list[str]:
+def _torchtune_tokens(family: str, function: str) -> tuple[str, ...]:
     """`qwen2_5`, `qwen2_5_0_5b_instruct` -> qwen, 2.5, 0.5b, instruct."""
     rest = function.removeprefix(family).strip("_")
     dotted = [re.sub(r"(?<=\d)_(?=\d)", ".", part) for part in (family, rest)]
-    return _tokens("-".join(dotted))
+    return name_tokens("-".join(dotted))
 
 
-def _match_family(tokens: list[str], entries: tuple[Entry, ...]) -> str | None:
+def _match_family(tokens: tuple[str, ...], entries: tuple[Entry, ...]) -> str | None:
     """The entry with the most family words in a row, then its size; None when two fit equally."""
     active = [token for token in tokens if _ACTIVE.fullmatch(token)]
     best: dict[int, list[str]] = {}
@@ -107,7 +107,7 @@ def _split(family: tuple[str, ...]) -> _Family:
 
 
 def _means(
-    family: _Family, tokens: list[str], active: list[str], entries: tuple[Entry, ...]
+    family: _Family, tokens: tuple[str, ...], active: list[str], entries: tuple[Entry, ...]
 ) -> bool:
     """Whether the tokens hold the family's words in a row and then its size."""
     if family.active != active or not _own_architecture(family, tokens):
@@ -128,7 +128,7 @@ def _means(
     return False
 
 
-def _own_architecture(family: _Family, tokens: list[str]) -> bool:
+def _own_architecture(family: _Family, tokens: tuple[str, ...]) -> bool:
     return not any(token in _OTHER_ARCHITECTURE and token not in family.words for token in tokens)
 
 
@@ -142,7 +142,7 @@ def _has_versions(family: _Family, entries: tuple[Entry, ...]) -> bool:
     )
 
 
-def _same_words(words: tuple[str, ...], tokens: list[str]) -> bool:
+def _same_words(words: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
     """Equal word by word; a version may lack its dot (`llama31`)."""
     return all(
         word == token or (word[0].isdigit() and "." in word and word.replace(".", "") == token)

@@ -51,7 +51,8 @@ class Layout(NamedTuple):
     sharding: Sharding = "none"
     tensor: int = 1
     pipeline: int = 1
-    virtual: int = 1
+    virtual: float = 1
+    """Model chunks per pipeline rank; a naive pipeline has 1 / accumulation: nothing overlaps."""
     context: int = 1
     expert: int = 1
     overlapped_tensor: bool = False
@@ -97,6 +98,11 @@ class Job:
     """Tokens of the longest sample of the longest micro-batch: what memory must hold."""
     real: float
     """Share of the processed tokens that are real, 0 to 1."""
+    reach: float = 0.0
+    """Tokens that attention covers in one sequence; 0: `length`. Shorter where packed samples are
+    kept apart."""
+    extra_forward: float = 0.0
+    """Further forward passes per token without a backward pass (a reference model)."""
     precision: Precision = "bf16"
     weight_bytes: float = 2
     """Bytes per trained weight as it is kept (4: fp32 weights under autocast)."""
@@ -139,6 +145,11 @@ class Job:
     def trained(self) -> bool:
         """Whether the model's own weights are trained."""
         return self.adapter is None
+
+    @property
+    def covered(self) -> float:
+        """Tokens that attention covers in one sequence."""
+        return self.reach or self.length
 
     @property
     def micro_tokens(self) -> float:

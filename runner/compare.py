@@ -1,0 +1,94 @@
+"""Holds two arms of one benchmark against each other: the verdict, its interval, or why not.
+
+Figures of unlike origin or conditions are never compared. Two projections of one model share most
+of their error, so the interval of their ratio is the calibrated error of published before/after
+pairs, not the two intervals combined.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from audit.records.base import Interval
+from audit.records.comparison import Comparison, Verdict
+from audit.records.metrics import Metrics
+from runner.estimator.spread import pair_spread
+
+FASTER, SLOWER = 1.03, 0.97
+"""A speedup whose whole interval lies beyond these is told; the page shows both bounds."""
+PROJECTED, MEASURED = 0.8, 0.95
+
+
+def compare_arms(before: Metrics, after: Metrics, *, before_id: str, after_id: str) -> Comparison:
+    """The speedup in real tokens per second, after / before, and what may be said of it."""
+    ids = {"before_id": before_id, "after_id": after_id}
+    unlike = list(_unlike(before, after))
+    if unlike:
+        reason = f"Not compared: the two runs differ in {', '.join(unlike)}."
+        return Comparison(**ids, verdict="not_comparable", reason=reason)
+    failed = _failed(before, after)
+    if failed:
+        return Comparison(**ids, verdict="failed", reason=failed, provenance=before.provenance)
+    first, second = before.tokens_per_s, after.tokens_per_s
+    if first is None or second is None:
+        reason = "Not compared: one of the two runs has no speed."
+        return Comparison(**ids, verdict="not_comparable", reason=reason)
+    projected = before.provenance == "projected"
+    ratio = second.value / first.value
+    half = _half_width(before, after, first, second)
+    speedup = Interval(low=ratio / math.exp(half), value=ratio, high=ratio * math.exp(half))
+    verdict = _verdict(speedup)
+    return Comparison(
+        **ids,
+        verdict=verdict,
+        speedup=speedup,
+        confidence=PROJECTED if projected else MEASURED,
+        minimum_detectable_effect=FASTER * math.exp(half) - 1,
+        provenance=before.provenance,
+        reason=_reason(verdict, speedup),
+    )
+
+
+def _unlike(before: Metrics, after: Metrics) -> Iterator[str]:
+    """Names of the conditions that are not the same."""
+    for name in ("provenance", "anchored", "runner", "hardware", "gpus", "nodes", "steps"):
+        if getattr(before, name) != getattr(after, name):
+            yield name
+    kinds = {before.memory_kind, after.memory_kind} - {None}
+    if len(kinds) > 1:
+        yield "memory kind"
+
+
+def _failed(before: Metrics, after: Metrics) -> str | None:
+    if after.failure:
+        other = " (the run before failed too)" if before.failure else ""
+        return f"The run after the patch has no figures: {after.failure}{other}."
+    if before.failure:
+        return f"The run before the patch has no figures: {before.failure}."
+    return None
+
+
+def _half_width(before: Metrics, after: Metrics, first: Interval, second: Interval) -> float:
+    """Half width of the ratio, in log."""
+    if before.workload == after.workload:
+        return 0.0
+    if before.provenance == "projected":
+        return pair_spread(math.log(second.value / first.value)).speed
+    spans = (math.log(one.high / one.low) / 2 for one in (first, second))
+    return math.sqrt(sum(span**2 for span in spans))
+
+
+def _verdict(speedup: Interval) -> Verdict:
+    if speedup.low > FASTER:
+        return "faster"
+    return "slower" if speedup.high < SLOWER else "no_difference"
+
+
+def _reason(verdict: Verdict, speedup: Interval) -> str:
+    span = f"{speedup.low:.2f} to {speedup.high:.2f}"
+    if verdict == "faster":
+        return f"The whole interval of the speedup ({span}) lies above {FASTER}."
+    if verdict == "slower":
+        return f"The whole interval of the speedup ({span}) lies below {SLOWER}."
+    return f"The interval of the speedup ({span}) does not lie beyond {SLOWER} or {FASTER}."

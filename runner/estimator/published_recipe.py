@@ -1,0 +1,178 @@
+"""Reads how a published run trained: precision, base, adapters, optimizer, recomputation."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from kb.catalog.hardware import Hardware
+from kb.catalog.models import Model
+from runner.estimator.adapters import count_adapters
+from runner.estimator.job import Adapter, Base, Optimizer, Precision, Stack
+from runner.estimator.published_layout import Row
+
+_TARGETS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "hf": (16, ("q", "v")),
+    "fms": (16, ("q", "k", "v", "o")),
+    "deepspeed": (64, ("qkv", "o", "gate", "up")),
+    "ms-swift": (8, ("qkv",)),
+    "litgpt": (8, ("q", "v")),
+    "torchtune": (8, ("q", "v", "o")),
+    "megatron": (16, ("q", "k", "v", "o", "gate", "up", "down")),
+    "automodel": (8, ("q", "k", "v", "o", "gate", "up", "down")),
+    "nemo-lora": (16, ("qkv", "o")),
+    "rocm-lora": (16, ("qkv", "o")),
+}
+"""Rank and modules that the stack's own recipe adapts where a row does not say."""
+
+
+class Weights(NamedTuple):
+    """Bytes per trained weight."""
+
+    weight: float
+    master: float
+    gradient: float
+    state: float
+    temporary: bool
+
+
+def words(row: Row) -> str:
+    """Everything a row says in prose, lower case."""
+    parts = ("framework", "precision", "attention", "parallelism", "optimizer", "other", "notes")
+    return " ".join(str(row.get(part) or "") for part in parts).lower()
+
+
+def is_fms(row: Row) -> bool:
+    """Rows of IBM's fms-hf-tuning benchmarks."""
+    return "fms-hf-tuning" in (row.get("framework") or "")
+
+
+def read_precision(row: Row, stack: Stack) -> Precision:
+    """The compute dtype; MLPerf rows that do not say ran fp8 matrix products."""
+    text = (row.get("precision") or "").lower()
+    if not text:
+        if stack in ("nemo-lora", "rocm-lora"):
+            return "fp8"
+        return "fp32" if re.search(r"fp16=false, bf16=false", words(row)) else "bf16"
+    for pattern, precision in _PRECISIONS:
+        if re.search(pattern, text):
+            return precision
+    return "bf16"
+
+
+_PRECISIONS: tuple[tuple[str, Precision], ...] = (
+    (r"nvfp4|mxfp4", "nvfp4"),
+    (r"mxfp8", "mxfp8"),
+    (r"bf16\+float8|fp8|float8", "fp8"),
+    (r"bf16|bfloat16|int4 bnb", "bf16"),
+    (r"fp16|float16", "fp16"),
+    (r"fp32|float32", "fp32"),
+)
+
+
+def read_base(row: Row) -> Base:
+    """How the frozen weights are held."""
+    text = words(row)
+    if re.search(r"autogptq|gptq", text) and row.get("method") == "qlora":
+        return "gptq"
+    if re.search(r"nf4-dq", text):
+        return "nf4-double"
+    if re.search(r"int8|8-bit", text) and row.get("method") == "qlora":
+        return "int8"
+    return "nf4" if row.get("method") == "qlora" else "plain"
+
+
+def read_adapter(row: Row, stack: Stack, model: Model) -> Adapter | None:
+    """The adapters, from the stated rank or count and the stack's own targets."""
+    if row.get("method") not in ("lora", "qlora"):
+        return None
+    text = words(row)
+    rank, targets = _TARGETS["fms" if is_fms(row) else stack if stack in _TARGETS else "hf"]
+    stated = re.search(r"(?:lora_rank[ =]|\br=|rank)(\d+)", text)
+    if stated:
+        rank = int(stated.group(1))
+    if "target-mlp" in text:
+        targets = ("gate", "up", "down")
+    size = count_adapters(model, rank, targets)
+    count = re.search(r"trainable=([\d,]+)", text)
+    parameters = int(count.group(1).replace(",", "")) if count else size.parameters
+    return Adapter(rank, parameters, size.modules, "dora" if "dora" in text else "lora")
+
+
+def read_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> tuple[float, bool]:
+    """Share of layers that are recomputed, and whether only block inputs are kept."""
+    stated = row.get("grad_ckpt")
+    text = str(stated).lower()
+    if "activation checkpointing" in words(row) or "fuse optimizer" in words(row):
+        return 1.0, True
+    blocks = re.search(r"(\d+) blocks", text)
+    if blocks:
+        return int(blocks.group(1)) / 80, True
+    layers = re.search(r"recompute (\d+) layers", text)
+    if layers:
+        return int(layers.group(1)) / 61, True
+    if "selective" in text or "sac" in text:
+        return 0.5, False
+    if stated is not None:
+        return float(text in ("true", "full", "remat_policy full")), True
+    return _usual_checkpointing(row, stack, hardware), True
+
+
+def _usual_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> float:
+    """What the stack's recipe does where a row does not say."""
+    text = words(row)
+    if stack == "torchtune":
+        return 0.0 if re.search(r"up to: (baseline|\+ pack|\+ compile|\+ chunked)", text) else 1.0
+    if stack == "rocm-lora":
+        small = (hardware.memory_gb or 0) < 200
+        return 21 / 80 if row.get("method") == "lora" and small else 0.0
+    if stack in ("deepspeed", "llm-foundry") or is_fms(row):
+        return 1.0
+    if stack == "litgpt":
+        return float((row.get("n_gpus") or 1) > 1)
+    if stack == "torchtitan":
+        return 0.5
+    if stack == "automodel":
+        return float(row.get("method") == "pretrain" and "70" in (row.get("model") or ""))
+    return float(stack == "hf" and row.get("method") == "qlora")
+
+
+def read_weights(row: Row, stack: Stack, precision: Precision) -> Weights:
+    """Bytes per trained weight of the stack's recipe."""
+    adapters = row.get("method") in ("lora", "qlora")
+    gpus = row.get("n_gpus") or 1
+    if stack in ("llm-foundry", "torchtitan", "maxtext"):
+        pure = "mp mode pure" in words(row)
+        return Weights(4, 0, 2 if pure else 4, 8, False)
+    if stack in ("megatron", "automodel", "nemo-lora", "rocm-lora"):
+        return Weights(2, 4, 4, 8, False)
+    if precision == "fp32":
+        return Weights(4, 0, 4, 8, False)
+    if "amp" in (row.get("precision") or ""):
+        return Weights(4, 2, 4, 8, False)
+    if stack == "deepspeed":
+        return Weights(2, 4, 2, 8, True)
+    if adapters:
+        return (
+            Weights(2, 0, 2, 4, True)
+            if stack in ("litgpt", "torchtune")
+            else Weights(4, 0, 4, 8, True)
+        )
+    newer = "liger.csv" in (row.get("source_url_or_repo_path") or "")
+    if is_fms(row) and gpus > 1 and newer:
+        return Weights(4, 0, 4, 8, True)
+    return Weights(2, 0, 2, 4, True)
+
+
+def read_optimizer(row: Row, stack: Stack, weights: Weights) -> Optimizer:
+    """The optimizer's states."""
+    text = words(row)
+    state, temporary = weights.state, weights.temporary
+    if "adafactor" in text:
+        state = 0.1
+    elif re.search(r"8-bit adam|8bit", text):
+        state = 2.0
+    in_backward = stack == "torchtune" and bool(re.search(r"into backward|offloading", text))
+    if stack == "torchtune" and row.get("method") == "full":
+        temporary = False
+    return Optimizer(state, temporary=temporary, in_backward=in_backward)

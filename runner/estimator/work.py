@@ -1,0 +1,300 @@
+"""Reduces a Job to numbers: what one rank must compute, move and send, at nominal rates.
+
+Everything that branches is here; what is left to `throughput` is plain arithmetic with fitted
+coefficients, which therefore runs on numbers and, in the calibration, on columns of numbers.
+Seconds are at the card's nominal rates (`Card`); the coefficients turn them into real ones.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kb.catalog.parameters import Parameters, count_parameters
+from runner.estimator.card import XGMI_PAIR, Card, read_card
+from runner.estimator.flops import attended, attention_width
+from runner.estimator.job import Job
+
+REFERENCE_GEMM = 262.0
+"""TFLOP/s of the A100, for which the saturation lengths are written."""
+DEQUANTIZE_BYTES = {"plain": 0.0, "nf4": 8.5, "nf4-double": 9.0, "int8": 6.0, "gptq": 10.5}
+"""Traffic per quantized weight and pass, bytes: read packed, write and read bf16, with scales."""
+HOST_LINK = 20.0
+"""GB/s between device and host memory, for offloaded states (assumed: PCIe 4)."""
+
+
+class Work(NamedTuple):
+    """One rank's work. Times in seconds at nominal rates, per micro-step unless said otherwise."""
+
+    dense: float
+    """Matrix products of body weights that every token meets."""
+    experts: float
+    head: float
+    attention_forward: float
+    attention_backward: float
+    tokens: float
+    """Rows of the matrix products, scaled by card speed (T x 262 / rate)."""
+    expert_tokens: float
+    width: float
+    """Hidden size per tensor rank."""
+    reach: float
+    """Tokens that attention looks back at."""
+    elementwise: float
+    eager: float
+    loss: float
+    dequantize: float
+    layers: float
+    """Launch units: blocks x passes."""
+    adapter_layers: float
+    expert_launches: float
+    fused: float
+    compiled: float
+    kbit: float
+    """Flags, 0 or 1."""
+    chunked: float
+    gather: float
+    """FSDP or ZeRO-3 traffic."""
+    zero3: float
+    tensor: float
+    overlapped: float
+    expert_near: float
+    expert_far: float
+    reduce: float
+    """Gradient all-reduce, per optimizer step."""
+    deepspeed: float
+    """DeepSpeed's handling of gradients, per micro-step."""
+    optimizer: float
+    host: float
+    """Per optimizer step over the host link."""
+    accumulation: float
+    bubble: float
+    """Idle share of a pipeline."""
+
+
+def measure_work(job: Job) -> Work:
+    """The work of one rank."""
+    card = read_card(job.hardware)
+    counts = count_parameters(job.model)
+    layout = job.layout
+    tokens = job.micro_tokens
+    rate = 1e12 * card.gemm * _relative_rate(job, card)
+    split = layout.pipeline * layout.tensor
+    passes = 4 + 2 * job.trained + 2 * job.checkpointing + 2 * job.extra_forward
+    routed = _routed(job)
+    dense = max(0.0, counts.active - routed)
+    share = tokens / split
+    head = float(job.model.vocab * job.model.hidden)
+    head_passes = (6 if job.trained or job.trained_embeddings else 4) + 2 * job.extra_forward
+    near, far = _expert_traffic(job, card)
+    gather, zero3 = _gather(job, card, counts)
+    reduce, deepspeed = _reduce(job, card, counts)
+    forward, backward = _attention(job, card)
+    moved, eager = _elementwise(job)
+    memory = 1e12 * card.bandwidth
+    optimizer, host = _optimizer(job, counts, memory)
+    launches = job.model.layers / layout.pipeline
+    launches *= (3 + job.checkpointing + job.extra_forward) / 3
+    return Work(
+        dense=passes * dense * share / rate,
+        experts=passes * routed * share * job.capacity / rate,
+        head=head_passes
+        * head
+        * tokens
+        / layout.tensor
+        / (1e12 * card.gemm * _head_rate(job, card)),
+        attention_forward=forward,
+        attention_backward=backward,
+        tokens=tokens * REFERENCE_GEMM / card.gemm,
+        expert_tokens=_expert_tokens(job, tokens) * REFERENCE_GEMM / card.gemm,
+        width=job.model.hidden / layout.tensor,
+        reach=max(1.0, attended(job.model, job.covered / layout.context)),
+        elementwise=moved / memory,
+        eager=eager / memory,
+        loss=job.model.vocab * tokens / layout.tensor / memory,
+        dequantize=DEQUANTIZE_BYTES[job.base]
+        * counts.body
+        / split
+        * (2 + job.checkpointing)
+        / memory,
+        layers=launches,
+        adapter_layers=_adapter_launches(job) * launches,
+        expert_launches=0.0 if job.fast_experts else job.model.experts * launches,
+        fused=float(job.fused_kernels),
+        compiled=float(job.compiled),
+        kbit=float(job.kbit_prepared and not job.fused_kernels),
+        chunked=float(job.chunked_loss),
+        gather=gather,
+        zero3=zero3,
+        tensor=_tensor_traffic(job, card),
+        overlapped=float(layout.overlapped_tensor),
+        expert_near=near,
+        expert_far=far,
+        reduce=reduce,
+        deepspeed=deepspeed,
+        optimizer=optimizer,
+        host=host,
+        accumulation=job.accumulation,
+        bubble=(layout.pipeline - 1) / max(1.0, job.accumulation * layout.virtual),
+    )
+
+
+def _relative_rate(job: Job, card: Card) -> float:
+    """Nominal matrix rate of the job's precision, relative to the card's bf16 rate."""
+    match job.precision:
+        case "fp32":
+            return card.fp32
+        case "tf32":
+            return card.tf32
+        case "fp16":
+            return card.fp16
+        case "fp8" | "mxfp8":
+            return card.fp8
+        case "nvfp4":
+            return 2 * card.fp8
+    return 1.0 if job.hardware.bf16 else card.fp32
+
+
+def _head_rate(job: Job, card: Card) -> float:
+    """The head stays in 16 bits where the body runs in 8 or 4."""
+    return min(1.0, _relative_rate(job, card))
+
+
+def _routed(job: Job) -> float:
+    """Weights of routed experts that a token meets."""
+    model = job.model
+    if not model.experts:
+        return 0.0
+    matrices = 3 if model.gated else 2
+    return float(model.top * matrices * model.hidden * model.expert * (model.layers - model.dense))
+
+
+def _expert_tokens(job: Job, tokens: float) -> float:
+    """Rows that one expert sees."""
+    if not job.model.experts:
+        return tokens
+    return max(1.0, tokens * job.model.top * job.layout.expert / job.model.experts)
+
+
+def _attention(job: Job, card: Card) -> tuple[float, float]:
+    """Forward (with recomputation) and backward seconds of scores and values."""
+    model, layout = job.model, job.layout
+    reach = attended(model, job.covered) * (1 if model.causal else 2)
+    once = 2 * reach * attention_width(model) * model.layers / layout.pipeline
+    rate = 1e12 * card.gemm * _head_rate(job, card)
+    if job.eager_attention:
+        once *= 2  # eager kernels do not skip the masked half
+    seconds = once * job.micro_tokens / layout.tensor / rate
+    return seconds * (1 + job.checkpointing + job.extra_forward), seconds * 2.5
+
+
+def _elementwise(job: Job) -> tuple[float, float]:
+    """Bytes of norms, rotary, activations and residuals; and of eager attention's score matrix."""
+    model, layout = job.model, job.layout
+    width = 4 if job.precision == "fp32" else 2
+    passes = 3 + job.checkpointing + job.extra_forward
+    mlp: float = model.mlp
+    if model.experts:
+        mlp = model.top * model.expert * job.capacity + model.shared
+    projections = (model.heads + 2 * model.kv_heads) * model.head
+    values = 12 * model.hidden + (4 * projections + (6 if model.gated else 4) * mlp) / layout.tensor
+    layers = model.layers / layout.pipeline
+    moved = width * values * job.micro_tokens * layers * passes
+    if not job.eager_attention:
+        return moved, 0.0
+    scores = job.micro_tokens * job.length * model.heads * layers / layout.tensor
+    return moved, 8 * width * scores * (2.5 + job.checkpointing)
+
+
+def _adapter_launches(job: Job) -> float:
+    if job.adapter is None:
+        return 0.0
+    return job.adapter.modules * (2.5 if job.adapter.variant == "dora" else 1.0)
+
+
+def link_speed(job: Job, ranks: int) -> float:
+    """Bytes per second and rank of a collective over so many ranks."""
+    card = read_card(job.hardware)
+    node = max(job.layout.node, card.domain if job.layout.node >= 8 else job.layout.node)
+    if ranks > node:
+        return 1e9 * min(card.link, card.network * node)
+    if job.hardware.link == "xgmi" and ranks < 8:
+        return 1e9 * min(card.link, XGMI_PAIR * max(1, ranks - 1))
+    return 1e9 * card.link
+
+
+def _gather(job: Job, card: Card, counts: Parameters) -> tuple[float, float]:
+    """Weights gathered twice and gradients scattered once; and whether ZeRO-3 does it."""
+    layout = job.layout
+    ranks = layout.shard_ranks
+    if layout.sharding not in ("fsdp", "zero3") or ranks == 1:
+        return 0.0, 0.0
+    per_weight = 2.0
+    if job.base != "plain":
+        per_weight = 0.55
+    elif job.trained and job.precision == "fp32":
+        per_weight = 4.0
+    volume = 2 * per_weight * counts.total + (
+        job.gradient_bytes * counts.total if job.trained else 0
+    )
+    split = layout.pipeline * layout.tensor * (layout.expert if job.model.experts else 1)
+    seconds = volume / split * (ranks - 1) / ranks / link_speed(job, ranks)
+    return seconds, float(layout.sharding == "zero3")
+
+
+def _reduce(job: Job, card: Card, counts: Parameters) -> tuple[float, float]:
+    """Gradient all-reduce per optimizer step; DeepSpeed's gradient copies per micro-step."""
+    layout = job.layout
+    trained = trained_parameters(job, counts)
+    copies = 34 * trained / (1e12 * card.bandwidth) if layout.sharding.startswith("zero") else 0.0
+    if layout.replicas == 1 or layout.sharding in ("fsdp", "zero3"):
+        return 0.0, copies
+    ranks = layout.replicas
+    volume = 2 * job.gradient_bytes * trained / (layout.pipeline * layout.tensor)
+    return volume * (ranks - 1) / ranks / link_speed(job, layout.gpus), copies
+
+
+def trained_parameters(job: Job, counts: Parameters) -> float:
+    """Weights with gradients: all, or adapters and, where asked for, embedding and head."""
+    if job.adapter is None:
+        return float(counts.total)
+    extra = counts.embedding + counts.head if job.trained_embeddings else 0
+    return float(job.adapter.parameters + extra)
+
+
+def _tensor_traffic(job: Job, card: Card) -> float:
+    """All-reduces of tensor parallelism, and key-value exchange of context parallelism."""
+    layout, model = job.layout, job.model
+    layers = model.layers / layout.pipeline
+    seconds = 0.0
+    if layout.tensor > 1:
+        ring = 8 * (layout.tensor - 1) / layout.tensor
+        volume = ring * job.micro_tokens * model.hidden * 2 * layers * (1 + job.checkpointing / 2)
+        seconds += volume / link_speed(job, layout.tensor)
+    if layout.context > 1:
+        keys = 2 * model.kv_heads * model.head * 2 * job.micro_tokens * (layout.context - 1)
+        seconds += 3 * keys * layers / link_speed(job, layout.context)
+    return seconds
+
+
+def _expert_traffic(job: Job, card: Card) -> tuple[float, float]:
+    """All-to-all of expert parallelism inside and between nodes."""
+    layout, model = job.layout, job.model
+    if layout.expert == 1 or not model.experts:
+        return 0.0, 0.0
+    volume = 4 * job.micro_tokens * model.top * model.hidden * 2
+    volume *= (model.layers - model.dense) / layout.pipeline * (layout.expert - 1) / layout.expert
+    if layout.expert > max(layout.node, card.domain if layout.node >= 8 else layout.node):
+        return 0.0, volume / (1e9 * card.network)
+    return volume / (1e9 * card.link), 0.0
+
+
+def _optimizer(job: Job, counts: Parameters, memory: float) -> tuple[float, float]:
+    """Memory traffic of the optimizer step; and of states in host memory."""
+    layout, rule = job.layout, job.optimizer
+    shards = layout.replicas if layout.sharding.startswith("zero") else layout.shard_ranks
+    count = trained_parameters(job, counts) / shards / (layout.pipeline * layout.tensor)
+    if job.model.experts and layout.expert > 1:
+        count /= min(layout.expert, 8)
+    moved = 2 * (job.weight_bytes + job.master_bytes) + job.gradient_bytes + 2 * rule.state_bytes
+    if rule.offloaded:
+        return 0.0, count * (job.gradient_bytes + 2 + moved / 4) / (1e9 * HOST_LINK)
+    return count * moved * (2 if rule.temporary else 1) / memory, 0.0
