@@ -1,0 +1,352 @@
+"""The real command line in real processes: every command, every status, every bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.__main__ import COMMANDS
+from tests.agent.training_files import AXOLOTL, SCRIPT, STOPS, TOKEN, WITH_TOKEN, written
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "agent"]
+
+
+def goblin(
+    *arguments: object, stdin: bytes = b"", cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd,
+        env=environment,
+        timeout=60,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The one message of a command that blames its input."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    (message,) = done.stderr.splitlines()
+    assert message.startswith("goblin: ")
+    return message
+
+
+def test_help_names_every_command_and_each_has_its_own() -> None:
+    overview = goblin("--help")
+    assert overview.returncode == 0
+    for name in COMMANDS:
+        assert f"  {name} " in overview.stdout
+        assert (ROOT / "agent" / "commands" / f"{name}.py").is_file()
+    assert "--versions" in goblin("parse", "--help").stdout
+    assert "audit" in refused(goblin("adit"))
+
+
+def test_audit_prints_events_and_the_report_last(tmp_path: Path) -> None:
+    done = goblin("audit", written(tmp_path, "a.yml", STOPS), "--hardware", "mi300x", "--json")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert {"type", "data", "audit_id", "seq", "at", "version"} <= set(events[0])
+    assert (events[0]["type"], events[-1]["type"]) == ("started", "final_report")
+    report = events[-1]["data"]["report"]
+    assert {
+        "workload_name", "tier", "completed_by", "provenance", "findings", "patch", "before",
+        "after", "comparison", "checked", "sources", "versions",
+    } <= set(report)  # fmt: skip
+    assert report["findings"][0]["severity"] == "critical"
+    assert report["comparison"]["verdict"] == "faster"
+
+
+def test_audit_tells_people_what_they_need(tmp_path: Path) -> None:
+    done = goblin("audit", written(tmp_path, "a.yml", STOPS))
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "DOES NOT START AS WRITTEN",
+        "CRITICAL",
+        "a.yml, line",
+        "(assumed)",
+        "projected",
+        "-tf32: true",
+        "Checked and in order",
+        "https://",
+        "Why believe",
+    ):
+        assert words in done.stdout, words
+    assert max(map(len, done.stdout.splitlines())) < 200
+
+
+def test_out_writes_report_patch_and_files(tmp_path: Path) -> None:
+    path, out = written(tmp_path, "a.yml", STOPS), tmp_path / "out"
+    assert goblin("audit", path, "--out", out).returncode == 0
+    assert sorted(item.name for item in out.iterdir()) == [
+        "a.yml.patch",
+        "patched",
+        "report.json",
+        "report.md",
+    ]
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "apply", "out/a.yml.patch"], cwd=tmp_path, check=True)
+    assert path.read_bytes() == (out / "patched" / "a.yml").read_bytes() != STOPS.encode()
+    assert json.loads((out / "report.json").read_text())["patch"]["diff"]
+
+
+def test_fail_on_is_a_status_of_its_own(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", STOPS)
+    assert goblin("audit", path, "--fail-on", "critical").returncode == 3
+    sound = written(tmp_path, "b.yml", AXOLOTL)
+    assert goblin("audit", sound, "--fail-on", "critical").returncode == 0
+
+
+def test_standard_input_is_a_file_too() -> None:
+    done = goblin("audit", "-", "--format", "json", stdin=STOPS.encode())
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["workload_name"] == "stdin"
+
+
+def test_kept_audits_are_listed_shown_replayed_exported_and_deleted(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", STOPS)
+    printed = goblin("audit", path, "--json").stdout
+    audit_id = json.loads(printed.splitlines()[0])["audit_id"]
+    (listed,) = goblin("list", "--json").stdout.splitlines()
+    assert json.loads(listed)["audit_id"] == audit_id
+    assert "a.yml on mi300x: faster" in goblin("list").stdout
+    assert goblin("replay", audit_id[:8]).stdout == printed
+    assert "Audit of a.yml" in goblin("show", audit_id).stdout
+    assert goblin("export", audit_id, "--format", "md").stdout.startswith("# Audit of `a.yml`")
+    assert "--- a/a.yml" in goblin("export", audit_id, "--format", "patch").stdout
+    assert json.loads(goblin("export", audit_id).stdout)["tier"] == 0
+    assert goblin("delete", audit_id).returncode == 0
+    assert goblin("list").stdout == ""
+    assert "no audit" in refused(goblin("show", audit_id))
+    assert "no audit id" in refused(goblin("delete", "../../etc"))
+
+
+def test_parse_prints_fields_with_their_places(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", AXOLOTL)
+    found = json.loads(goblin("parse", path, "--json").stdout)
+    assert (found["format"], found["framework"]) == ("axolotl_yaml", "axolotl")
+    assert found["fields"]["bf16"] == {
+        "value": True,
+        "origin": "stated",
+        "file": "a.yml",
+        "line": 1 + AXOLOTL.splitlines().index("bf16: true"),
+    }
+    assert "per_device_train_batch_size" in goblin("parse", path).stdout
+
+
+def test_parse_each_answers_every_file_in_order(tmp_path: Path) -> None:
+    files = [
+        written(tmp_path, f"{number}.yml", AXOLOTL if number % 3 else "bf16: [\n")
+        for number in range(40)
+    ]
+    done = goblin("parse", "--each", *files, tmp_path / "absent.yml", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["file"] for line in lines] == [*map(str, files), str(tmp_path / "absent.yml")]
+    for number, line in enumerate(lines[:-1]):
+        assert ("fields" in line) == bool(number % 3)
+        assert ("error" in line) != bool(number % 3)
+    assert "no such file" in lines[-1]["error"]["message"]
+
+
+def test_patch_prints_what_git_applies(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "configs").mkdir()
+    path = written(tmp_path, "configs/a.yml", AXOLOTL)
+    wishes = ("--set", "per_device_train_batch_size=4", "--set", "bf16=false", "--unset", "tf32")
+    done = goblin("patch", "configs/a.yml", *wishes, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=done.stdout.encode(), check=True)
+    text = path.read_text()
+    assert "micro_batch_size: 4            # from a smaller card" in text
+    assert "bf16: false" in text
+    assert "tf32" not in text
+
+
+def test_patch_by_rules_holds_those_rules_alone(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", STOPS)
+    every = goblin("patch", path).stdout
+    one = goblin("patch", path, "--rules", "precision.tf32_on_rocm").stdout
+    assert "tf32" in one
+    changed = [
+        line for line in one.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    assert 1 <= len(changed) <= 2
+    assert len(every) > len(one)
+    assert "precision.tf32_on_rocm" in refused(goblin("patch", path, "--rules", "no.such_rule"))
+
+
+def test_patch_jobs_answers_every_job_in_order(tmp_path: Path) -> None:
+    path = str(written(tmp_path, "a.yml", AXOLOTL))
+    jobs = [
+        {"id": "1", "file": path, "set": {"per_device_train_batch_size": 2}},
+        {"id": "2", "file": path, "unset": ["tf32"]},
+        {"id": "3", "file": str(tmp_path / "absent.yml"), "set": {"bf16": True}},
+        {"id": "4", "file": path},
+        {"id": "5", "file": path, "set": {"learning_rate": 1e-5}},
+    ]
+    lines = written(tmp_path, "jobs.jsonl", "\n".join(map(json.dumps, jobs)) + "\n\n")
+    done = goblin("patch", "--jobs", lines, "--json")
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(answer["id"], answer["file"]) for answer in answers] == [
+        (job["id"], job["file"]) for job in jobs
+    ]
+    assert ["diff" in answer for answer in answers] == [True, True, False, False, True]
+    assert ["refused" in answer for answer in answers] == [False, False, True, True, False]
+
+
+def test_search_answers_in_words_and_in_lines(tmp_path: Path) -> None:
+    found = json.loads(goblin("search", "tf32 crashes on AMD", "-k", "3", "--json").stdout)
+    assert len(found) == 3
+    assert {"id", "facts", "score", "claim"} <= set(found[0])
+    assert "tf32" in goblin("search", "tf32 crashes on AMD").stdout.lower()
+    queries = {"queries": [{"id": "q1", "query": "eager"}, {"id": "q2", "query": "packing"}]}
+    lines = goblin("search", "--each", written(tmp_path, "q.json", json.dumps(queries)), "--json")
+    answers = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == ["q1", "q2"]
+    assert all({"results", "ms"} <= set(answer) for answer in answers)
+    assert "queries" in refused(goblin("search", "--each", written(tmp_path, "b.json", "[]")))
+    assert "question" in refused(goblin("search"))
+
+
+def test_estimate_projects_a_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", AXOLOTL)
+    found = json.loads(goblin("estimate", path, "--hardware", "h100-sxm", "--json").stdout)
+    assert found["provenance"] == "projected"
+    speed = found["tokens_per_s_per_gpu"]
+    assert 0 < speed["low"] < speed["value"] < speed["high"]
+    assert "projected" in goblin("estimate", path).stdout
+    unknown = written(tmp_path, "b.yml", AXOLOTL.replace("meta-llama/Llama-3.1-8B", "a/b"))
+    assert "a/b" in refused(goblin("estimate", unknown))
+    assert "file" in refused(goblin("estimate"))
+
+
+BAD: dict[str, tuple[str, bytes, str]] = {
+    "empty": ("a.yml", b"", "empty"),
+    "blank": ("a.yml", b"\n \n", "empty"),
+    "binary": ("a.yml", b"\x89PNG\r\n\x1a\n\x00\x00", "PNG"),
+    "nul": ("a.yml", b"base_model: x\x00y\n", "binary"),
+    "latin1": ("a.yml", "base_model: caf\xe9\n".encode("latin-1"), "UTF-8"),
+    "large": ("a.yml", b"# x\n" * 5_000_000, "limit"),
+    "larger": ("a.yml", b"#" * 20_000_001, "20 MB"),
+    "extension": ("weights.bin", b"\x80\x02}q\x00.", "a.yml"),
+    "broken yaml": ("a.yml", b"base_model: x\nbf16: [true\n", "line 3"),
+    "syntax": ("a.py", b"from trl import SFTConfig\nargs = SFTConfig(bf16=\n", "line 2"),
+    "no keys": ("a.yml", b"name: build\non: [push]\n", "a.yml"),
+    "bomb": (
+        "a.yml",
+        b"base_model: x\na: &a [x,x,x,x,x,x,x,x,x]\n"
+        + b"".join(
+            f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n".encode()
+            for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
+        "alias",
+    ),
+    "object": ("a.yml", b"base_model: !!python/object/apply:os.system ['true']\n", "python/object"),
+    "list": ("a.yml", b"- 1\n- 2\n", "a.yml"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_are_refused_with_one_message(tmp_path: Path, kind: str) -> None:
+    name, data, says = BAD[kind]
+    message = refused(goblin("audit", written(tmp_path, name, data)))
+    assert says in message or (says == "a.yml" and name in message)
+    assert str(tmp_path) not in message
+
+
+def test_bad_words_are_refused_with_the_known_ones(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", AXOLOTL)
+    assert "mi355x" in refused(goblin("audit", path, "--hardware", "mi9000"))
+    assert "rules" in refused(goblin("audit", path, "--backend", "oracle"))
+    assert "fake" in refused(goblin("audit", path, "--runner", "moon"))
+    assert "dynamics" in refused(goblin("audit", path, "--include", "speed"))
+    assert "gpus" in refused(goblin("audit", path, "--gpus", "0"))
+    assert "no such file" in refused(goblin("audit", tmp_path / "absent.yml"))
+    assert "directory" in refused(goblin("audit", tmp_path))
+    refused(goblin("audit", path, "--versions", "transformers"))
+    refused(goblin("audit", path, "--lengths", "p50=x"))
+    assert goblin("audit").returncode == 2
+    assert goblin("audit", path, "--steps", "many").returncode == 2
+
+
+def test_hardware_is_found_in_any_spelling(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", AXOLOTL)
+    for spelling in ("MI300X", "AMD Instinct MI300X", "mi-300-x"):
+        done = goblin("audit", path, "--hardware", spelling, "--format", "json")
+        assert json.loads(done.stdout)["hardware"]["id"] == "mi300x", done.stderr
+    assumed = json.loads(goblin("audit", path, "--format", "json").stdout)["hardware"]
+    assert (assumed["id"], assumed["origin"]) == ("mi300x", "assumed")
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.yml", WITH_TOKEN), ("a.py", SCRIPT)])
+def test_a_token_never_leaves_the_file(tmp_path: Path, name: str, text: str) -> None:
+    if name.endswith(".py"):
+        text = text.replace('output_dir="out"', f'output_dir="out", hub_token="{TOKEN}"')
+    path, out = written(tmp_path, name, text), tmp_path / "out"
+    said = [
+        goblin(*words)
+        for words in (
+            ("audit", path, "--out", out),
+            ("audit", path, "--json"),
+            ("patch", path),
+            ("parse", path, "--json"),
+            ("parse", path),
+        )
+    ]
+    assert not any(TOKEN in done.stdout + done.stderr for done in said)
+    for item in out.iterdir():
+        assert item.is_dir() or TOKEN not in item.read_text(), item
+    assert TOKEN in (out / "patched" / name).read_text()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "apply", f"out/{name}.patch"], cwd=tmp_path, check=True)
+    assert path.read_bytes() == (out / "patched" / name).read_bytes()
+
+
+def test_a_reader_that_goes_away_makes_no_noise(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "audit", str(written(tmp_path, "a.yml", STOPS)), "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=30) in (0, 1)
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_ctrl_c_is_a_cancel() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "audit", "-"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(1.0)  # it waits for its input; nothing in it can be waited for from outside
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.decode() == "goblin: cancelled\n"
