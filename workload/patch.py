@@ -94,8 +94,11 @@ def edit_workload(
     patched = tuple(
         step.source.upload() if upload.name == bundle.main.name else upload for upload in uploads
     )
+    found = bundle.found
+    if dialect is None:
+        found = replace(found, detection=found.dialect.detect(step.source))
     again = read_bundle(
-        replace(bundle, main=step.source), patched, versions=versions, lengths=lengths,
+        replace(bundle, main=step.source, found=found), patched, versions=versions, lengths=lengths,
         reading=step.reading,
     )  # fmt: skip
     return Edited(diff, patched, outcomes, again.workload)
