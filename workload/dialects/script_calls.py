@@ -15,7 +15,7 @@ from workload.dialects.script_models import (
     loaded,
     model_method,
 )
-from workload.dialects.script_names import Named, classify
+from workload.dialects.script_names import FROM_COMMAND_LINE, Named, classify
 from workload.dialects.script_scene import Arguments, Scene
 from workload.dialects.script_values import (
     OPEN,
@@ -265,7 +265,7 @@ def _parser_method(
     if name not in _PARSES or types is None:
         return Unknown(node, "what a call returns")
     listed = types.value.values if isinstance(types.value, Items) else (types.value,)
-    unknown = Unknown(node, "read from the command line")
+    unknown = Unknown(node, FROM_COMMAND_LINE)
     return Items(tuple(_parsed(scene, one, unknown, node) for one in listed), node)
 
 

@@ -54,15 +54,32 @@ def edit_script(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
 
 def _checkpointing(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
     """The config's keyword; off also where calls on the model turn it on."""
+    if script.run.unsloth:
+        return _unsloth_checkpointing(script, edit)
     off = not edit.remove and asked_value(edit) is False
     if off and not stands(script, edit):
         return (*_config_off(script), *_call_off(script), *_preparation_off(script))
     placed = script.reader.placed.get(edit.field)
     if placed is not None and placed.key in (CHECKPOINTING, KBIT):
-        if not edit.remove and stands(script, edit):
+        if edit.remove:
+            raise cannot(script, edit.field, False, "a call on the model turns it on")
+        if stands(script, edit):
             return ()
-        raise cannot(script, edit.field, edit.value, "a call on the model turns it on")
+        return insert_keyword(script, script.run.config, edit.field, "True", edit.field)
     return plain_change(script, edit)
+
+
+def _unsloth_checkpointing(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
+    """Unsloth's `get_peft_model` decides, whatever the config says."""
+    placed = script.reader.placed.get(edit.field)
+    adapter = script.run.adapter.value if script.run.adapter else None
+    keyword = "use_gradient_checkpointing"
+    if (placed and placed.key.endswith(keyword)) or edit.remove or not isinstance(adapter, Thing):
+        return plain_change(script, edit)
+    if stands(script, edit):
+        return ()
+    text = script.words(edit.field, asked_value(edit))
+    return insert_keyword(script, adapter, keyword, text, edit.field)
 
 
 def _config_off(script: Script) -> tuple[Change, ...]:
@@ -73,7 +90,7 @@ def _config_off(script: Script) -> tuple[Change, ...]:
         return plain_change(script, FieldEdit(field=field, value=False))
     given = run.entries(run.config).get(field)
     default = defaults_of(run.config_class, script.reader.versions).get(field)
-    if given is not None or default is None or not default.value:
+    if given is not None or (default is not None and not default.value):
         return ()
     return insert_keyword(script, run.config, field, "False", field)
 
@@ -142,7 +159,7 @@ def _quantization(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
     if script.run.unsloth and placed.slot.holder is not None:
         direct = placed._replace(direct=True)
         return replace_value(script, edit.field, direct, False)
-    if placed.key.endswith(".**"):
+    if not placed.direct and placed.key.endswith((".**", ".model")):
         raise cannot(script, edit.field, None, "it is set where the text does not show it")
     return (*remove_keyword(script, placed), *_keep_checkpointing(script))
 
@@ -182,8 +199,10 @@ def _grouping(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
     text = script.words("", "group_by_length" if by_length else "random")
     if placed is not None:
         node = placed.slot.site
-        if node is None:
-            raise cannot(script, edit.field, edit.value, "it depends on a condition")
+        if node is None or not placed.key.endswith("train_sampling_strategy"):
+            raise cannot(
+                script, edit.field, edit.value, "it is set where the text does not show it"
+            )
         return (splice.replace(script.python, node, text)._replace(key=entry_key(placed.key)),)
     version = script.reader.versions.get("transformers", "")
     if is_old(script) or (version and not is_at_least(version, "5.0")):

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from audit.records.base import Json
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change
+from workload.dialects.script_names import FROM_COMMAND_LINE
 from workload.dialects.script_reader import Placed, ScriptReader
 from workload.dialects.script_run import Run
+from workload.dialects.script_spellings import PREFERRED
 from workload.dialects.script_values import OPEN, Slot, Symbol, Thing
 from workload.normalise import canonical, same
 from workload.splice import python as splice
@@ -155,11 +157,16 @@ def insert_entry(
 
 def cannot(script: Script, field: str, value: Json, why: str) -> CannotEdit:
     """The refusal of an edit, with what to write instead."""
-    placed = script.reader.placed.get(field)
     found = script.reader.fields.get(field)
-    name = placed.key if placed else field
     line = found.line if found else None
-    return CannotEdit(why, f"Write {name} = {script.words(field, value)} by hand", line)
+    placed = script.reader.placed.get(field)
+    owner, _, keyword = (placed.key if placed else "").rpartition(".")
+    if not owner or keyword in ("**", "args", "model"):
+        owner, keyword = script.run.config_class, PREFERRED.get(field, field)
+    text = script.words(field, value)
+    if found is not None and found.source == FROM_COMMAND_LINE:
+        return CannotEdit(why, f"Pass --{keyword} {value} where the script is launched", line)
+    return CannotEdit(why, f"Write {keyword}={text} in {owner}(...)", line)
 
 
 def _target(script: Script, field: str, slot: Slot) -> ast.expr:

@@ -144,7 +144,7 @@ def _defaults(reader: ScriptReader, config: Mapping[str, Slot]) -> None:
     if hidden is not None:
         for keyword, field in spelt.items():
             if field not in reader.fields and (keyword in defaults or run.config is None):
-                reader.unknown(field, hidden.slot, hidden.key)
+                reader.hide(field, hidden.slot, hidden.key)
         return
     if run.framework == "trl" and "bf16" in defaults and reader.value("fp16"):
         defaults["bf16"] = Default(False, "fp16 is on")

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from audit.records.base import Json
 from workload.dialects.defaults.hugging_face import Default, config_defaults, default_source
 from workload.dialects.script_models import CAST, MODEL_NAME
-from workload.dialects.script_names import ADAPTERS
+from workload.dialects.script_names import ADAPTERS, HF_CONFIGS
 from workload.dialects.script_reader import NOT_PLAIN, ScriptReader, plain
 from workload.dialects.script_spellings import LORA, MODEL
 from workload.dialects.script_values import OPEN, Known, Slot, Thing, Unknown
+from workload.normalise import canonical
 from workload.versions import KNOWN, is_at_least
 
 _UNSLOTH_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -29,9 +30,7 @@ def read_loading(reader: ScriptReader) -> None:
         _load_defaults(reader, entries, name)
     elif run.model_slot is not None:
         for field in ("model_id", "model_load_dtype", "attn_implementation", "quant_bits"):
-            reader.unknown(
-                field, run.model_slot, f"{run.trainer.name if run.trainer else ''}.model"
-            )
+            reader.hide(field, run.model_slot, f"{run.trainer.name if run.trainer else ''}.model")
     _adapter(reader)
 
 
@@ -58,7 +57,7 @@ def _model(reader: ScriptReader, entries: Mapping[str, Slot], name: str) -> None
     if MODEL_NAME in entries:
         reader.state("model_id", entries[MODEL_NAME], name)
     elif OPEN in entries:
-        reader.unknown("model_id", entries[OPEN], name)
+        reader.hide("model_id", entries[OPEN], name)
     for keyword, field in MODEL.items():
         if keyword in entries and field not in reader.fields:
             reader.state(field, entries[keyword], f"{name}.{keyword}")
@@ -99,7 +98,7 @@ def _load_defaults(reader: ScriptReader, entries: Mapping[str, Slot], name: str)
     if OPEN in entries:
         for field in ("model_load_dtype", "attn_implementation", "trust_remote_code"):
             if field not in reader.fields:
-                reader.unknown(field, entries[OPEN], f"{name}.**")
+                reader.hide(field, entries[OPEN], f"{name}.**")
         return
     if run.unsloth:
         reader.default("model_load_dtype", Default("auto", _UNSLOTH))
@@ -139,7 +138,7 @@ def _quantization(reader: ScriptReader, entries: Mapping[str, Slot], name: str) 
     if _stated_bits(reader, entries, name):
         return
     if OPEN in entries:
-        reader.unknown("quant_bits", entries[OPEN], f"{name}.**")
+        reader.hide("quant_bits", entries[OPEN], f"{name}.**")
     elif reader.run.unsloth and not _other_precision(reader, entries):
         reader.default("quant_bits", Default(4, _UNSLOTH))
         reader.default("quant_type", Default("nf4", _UNSLOTH))
@@ -180,7 +179,7 @@ def _quantization_config(reader: ScriptReader, slot: Slot, key: str) -> None:
         return
     inside = reader.run.entries(thing)
     if OPEN in inside:
-        reader.unknown("quant_bits", inside[OPEN]._replace(site=slot.site), key)
+        reader.hide("quant_bits", inside[OPEN]._replace(site=slot.site), key)
         return
     bits = _bits(reader, thing, inside)
     if bits is NOT_PLAIN:
@@ -189,12 +188,27 @@ def _quantization_config(reader: ScriptReader, slot: Slot, key: str) -> None:
     reader.state_value("quant_bits", bits, slot, key)
     if thing.name not in ("BitsAndBytesConfig", "dict") or bits != 4:
         return
+    defaults = config_defaults("BitsAndBytesConfig", reader.versions)
     keyword = "bnb_4bit_quant_type"
     if keyword in inside:
         reader.state("quant_type", inside[keyword], f"{thing.name}.{keyword}")
     else:
-        defaults = config_defaults("BitsAndBytesConfig", reader.versions)
         reader.default("quant_type", defaults[keyword])
+    _quantized_compute(reader, thing, inside.get("bnb_4bit_compute_dtype"))
+
+
+def _quantized_compute(reader: ScriptReader, thing: Thing, slot: Slot | None) -> None:
+    """4-bit layers compute in their own dtype, float32 unless it is set."""
+    dtype = "fp32" if slot is None else canonical("compute_dtype", plain(reader.run, slot.value))
+    if slot is None:
+        text = "4-bit layers compute in float32: bnb_4bit_compute_dtype is not set"
+        reader.notice("note", text, thing.node.lineno)
+    autocast = [reader.fields.get(name) for name in ("bf16", "fp16")]
+    hf = reader.run.config_class in HF_CONFIGS
+    off = all(found.value is False if found else hf for found in autocast)
+    if off and isinstance(dtype, str):
+        text = "bnb_4bit_compute_dtype of the 4-bit layers; autocast is off"
+        reader.derived("compute_dtype", dtype, text)
 
 
 def _bits(reader: ScriptReader, thing: Thing, inside: Mapping[str, Slot]) -> Json:
@@ -270,7 +284,7 @@ def _lora(reader: ScriptReader, adapter: Thing) -> None:
         if keyword in inside:
             reader.state(field, inside[keyword], f"{adapter.name}.{keyword}")
         elif OPEN in inside:
-            reader.unknown(field, inside[OPEN], f"{adapter.name}.**")
+            reader.hide(field, inside[OPEN], f"{adapter.name}.**")
     if adapter.name == "LoraConfig":
         defaults = config_defaults("LoraConfig", reader.versions)
     else:

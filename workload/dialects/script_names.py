@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 HF_CONFIGS: frozenset[str] = frozenset({"TrainingArguments", "Seq2SeqTrainingArguments"})
@@ -78,20 +79,10 @@ PARSERS: frozenset[str] = frozenset({"HfArgumentParser", "TrlParser", "H4Argumen
 COMMAND_LINE: frozenset[str] = frozenset({"ModelConfig", "ScriptArguments", "ModelArguments"})
 """Dataclasses that only a parser fills."""
 
-_MODEL_ENDINGS = (
-    "ForCausalLM",
-    "ForSeq2SeqLM",
-    "ForConditionalGeneration",
-    "ForSequenceClassification",
-    "ForTokenClassification",
-    "ForMaskedLM",
-    "ForQuestionAnswering",
-    "ForImageTextToText",
-    "ForVision2Seq",
-    "ForMultipleChoice",
-    "WithValueHead",
-    "LMHeadModel",
-)
+FROM_COMMAND_LINE = "read from the command line"
+"""Why a field is unknown that a parser of the script fills."""
+_MODEL = re.compile(r"AutoModel\w*|AutoLigerKernelFor\w+|\w+For[A-Z]\w*|\w*(?:LMHead|Peft)Model")
+"""Model classes of transformers and its kin, by the way they are all named."""
 _PACKAGE_OF: dict[str, str] = {
     **dict.fromkeys(HF_CONFIGS | HF_TRAINERS | QUANTIZATIONS, "transformers"),
     **dict.fromkeys((*TRL_CONFIGS, *TRL_TRAINERS), "trl"),
@@ -145,7 +136,7 @@ def _kind(package: str, name: str) -> str:
     if package == "trl" and name.endswith(("Trainer", "Config")):
         return "trainer" if name.endswith("Trainer") else "config"
     if package in ("transformers", "trl", "liger_kernel", "peft", "modelscope", "optimum"):
-        if name.endswith(_MODEL_ENDINGS) or name in ("AutoModel", "PeftModel"):
+        if _MODEL.fullmatch(name):
             return "model"
         if name.endswith(("Tokenizer", "TokenizerFast", "Processor")):
             return "tokenizer"

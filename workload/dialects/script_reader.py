@@ -23,6 +23,7 @@ NULL_IS_DEFAULT = frozenset(
     {"bf16", "model_load_dtype", "attn_implementation", "device_map", "use_kv_cache"}
 )
 """Fields that a given `None` leaves to the framework, as if the keyword were not there."""
+MAX_NESTED = 8
 NOT_PLAIN = object()
 
 
@@ -84,6 +85,11 @@ class ScriptReader:
             value=value, origin="stated", file=self.file, line=line_of(slot), key=key
         )
 
+    def hide(self, name: str, slot: Slot, key: str) -> None:
+        """A field that something at `slot` may set, which the text does not show."""
+        self.unknown(name, slot, key)
+        self.placed[name] = Placed(slot, key, direct=False)
+
     def unknown(self, name: str, slot: Slot, key: str, why: str | None = None) -> None:
         """A field that only a run would tell, with the line that says so."""
         self.placed[name] = Placed(slot, key)
@@ -139,19 +145,24 @@ class ScriptReader:
         return self.python.source_of(node).split("\n", 1)[0][:MAX_WRITTEN]
 
 
-def plain(run: Run, value: Value) -> Json:
-    """A value as JSON; `NOT_PLAIN` where it is unknown or no setting."""
+def plain(run: Run, value: Value, depth: int = 0) -> Json:
+    """A value as JSON; `NOT_PLAIN` where it is unknown, no setting, or holds itself."""
     if isinstance(value, Known):
         return value.value
     if isinstance(value, Symbol):
         return _symbol(value)
+    if depth > MAX_NESTED:
+        return NOT_PLAIN
     if isinstance(value, Items):
-        items = [plain(run, item) for item in value.values]
+        items = [plain(run, item, depth + 1) for item in value.values]
         return NOT_PLAIN if any(item is NOT_PLAIN for item in items) else items
     if isinstance(value, Thing) and value.kind == "dict":
-        entries = {key: plain(run, slot.value) for key, slot in run.entries(value).items()}
-        hidden = OPEN in entries or any(item is NOT_PLAIN for item in entries.values())
-        return NOT_PLAIN if hidden else entries
+        entries: dict[str, Json] = {}
+        for key, slot in run.entries(value).items():
+            entries[key] = plain(run, slot.value, depth + 1)
+            if key == OPEN or entries[key] is NOT_PLAIN:
+                return NOT_PLAIN
+        return entries
     return NOT_PLAIN
 
 

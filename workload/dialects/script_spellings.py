@@ -91,6 +91,8 @@ PREFERRED: dict[str, str] = {
     if keyword not in ("max_seq_length", "use_liger")
 }
 """Field -> the keyword that is written where the file has none."""
+PREFERRED["gradient_checkpointing"] = "gradient_checkpointing"
+PREFERRED["fsdp"] = "fsdp"
 TRL_ONLY: frozenset[str] = frozenset(
     {
         "max_seq_len",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.records.base import Json
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change
+from workload.dialects.defaults.hugging_face import TRL_CLASSES
 from workload.dialects.script_edits import (
     Script,
     asked_value,
@@ -44,7 +45,7 @@ def plain_change(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
     value = asked_value(edit)
     if placed is None:
         return _insert(script, edit.field, value)
-    if placed.key.endswith((".**", ".args")) or not placed.direct:
+    if not placed.direct:
         raise cannot(script, edit.field, value, "it is set where the text does not show it")
     return replace_value(script, edit.field, placed, value)
 
@@ -85,6 +86,8 @@ def _keyword(script: Script, field: str) -> str | None:
         return None
     if field == "max_seq_len" and is_old(script):
         return "max_seq_length"
+    if run.config_class in TRL_CLASSES and not _takes_itself(script, field):
+        return keyword if keyword in TRL_CLASSES[run.config_class] else None
     return keyword
 
 
