@@ -119,15 +119,13 @@ def looks_like_training(source: SourceText) -> bool:
 
 
 def _chosen(source: SourceText, wanted: str) -> Found:
-    if wanted in DIALECTS:
-        dialect = load_dialect(wanted)
-        return Found(dialect, Detection(1.0, "chosen by the user"))
-    word = wanted.strip().lower().replace("-", "").replace("_", "")
-    fits = [load_dialect(name) for name in DIALECTS if word and word in name.replace("_", "")]
-    if not fits:
-        return Found(load_dialect(wanted), Detection(1.0, "chosen by the user"))
-    best = max(fits, key=lambda dialect: dialect.detect(source).score)
-    return Found(best, Detection(1.0, "chosen by the user"))
+    word = wanted.strip().lower().replace("-", "_")
+    names = [name for name in DIALECTS if name == word]
+    names = names or [name for name in DIALECTS if word and word in name]
+    dialects = [load_dialect(name) for name in names or [wanted]]
+    scored = [(dialect.detect(source).score, dialect) for dialect in dialects]
+    score, best = max(scored, key=lambda pair: pair[0])
+    return Found(best, Detection(max(score, ENOUGH), "chosen by the user"))
 
 
 def _statements(text: str) -> list[str]:

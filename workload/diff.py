@@ -41,8 +41,11 @@ def unified_diff(
         return ""
     old = split_lines(before.text)
     blocks = changed_blocks(before, changes)
-    hunks = _hunks(_behind_mark(before, old, blocks), len(old), {n - 1 for n in secret_lines})
-    if before.encoding != "utf-8" or any(_ends_at_secret(hunk, len(old)) for hunk in hunks):
+    hidden = {line - 1 for line in secret_lines}
+    shown = _behind_mark(before, old, blocks)
+    hunks = _hunks(shown, len(old), hidden)
+    unsayable = before.encoding != "utf-8" or (before.bom and not after.text)
+    if unsayable or any(_meets_secret(hunk, len(old), hidden) for hunk in hunks):
         pieces = [_as_bytes(before, change) for change in changes]
         told = "".join(_in_words(old, block) for block in blocks)
         return told + binary_patch(_quoted(before.name), before.encode(), after.encode(), pieces)
@@ -142,8 +145,11 @@ def _hunks(blocks: list[Block], count: int, hidden: set[int]) -> list[_Hunk]:
     return hunks
 
 
-def _ends_at_secret(hunk: _Hunk, count: int) -> bool:
-    return hunk.end == hunk.blocks[-1].end and hunk.end < count
+def _meets_secret(hunk: _Hunk, count: int, hidden: set[int]) -> bool:
+    """Whether a hunk ends right above a hidden line, or would have to replace one."""
+    replaced = (line for block in hunk.blocks for line in range(block.start, block.end))
+    ends = hunk.end == hunk.blocks[-1].end and hunk.end < count
+    return ends or any(line in hidden for line in replaced)
 
 
 def _render(hunk: _Hunk, old: list[str], shift: int, mark: str) -> tuple[str, int]:

@@ -34,7 +34,8 @@ class Bundle:
     lengths: DataLengths | None = None
     beside: dict[str, SourceText] = field(default_factory=dict)
     """Other files by name, read only where the training file names them."""
-    notices: list[Notice] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+    """Why a file beside is read by nobody, unless the training file names or inherits from it."""
 
 
 def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bundle:
@@ -58,12 +59,12 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
     formats: dict[str, str] = {}
     rest: list[SourceText] = []
     for upload in uploads:
-        if upload.name.lower().endswith(".jsonl") and len(uploads) > 1:
+        if upload.name.lower().endswith(".jsonl"):
             lengths = measure_lengths(upload)
             formats[upload.name] = "data_jsonl"
             continue
         source = decode_upload(upload)
-        stated = _versions_in(source) if len(uploads) > 1 else None
+        stated = _versions_in(source)
         if stated is None:
             rest.append(source)
         else:
@@ -76,13 +77,14 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
 
 
 def named_fields(
-    bundle: Bundle, named: Sequence[NamedFile]
+    bundle: Bundle, named: Sequence[NamedFile], inherited: Sequence[str]
 ) -> tuple[Mapping[str, FieldValue], list[Notice]]:
-    """Fields of the uploaded files that the training file names, and a notice for absent ones."""
+    """Fields of the uploaded files that the training file names; notices of absent and unread."""
     from workload.dialects.deepspeed_block import read_deepspeed_file
 
     fields: dict[str, FieldValue] = {}
     notices: list[Notice] = []
+    used = set(inherited)
     for one in named:
         name = _base_name(one.path)
         source = bundle.beside.get(name)
@@ -94,6 +96,10 @@ def named_fields(
         else:
             fields |= read_deepspeed_file(source)
             bundle.formats[name] = "deepspeed_json"
+            used.add(name)
+    for name, reason in bundle.unread.items():
+        if name not in used:
+            notices.append(Notice(kind="note", message=f"{name}: {reason}", file=name))
     return fields, notices
 
 
@@ -131,7 +137,8 @@ def _with_main(sources: list[SourceText], dialect: str | None) -> Bundle:
     bundle.beside |= others
     for source in others.values():
         bundle.formats[source.name] = "unread"
-        if source.name not in failures and source.name not in parents:
-            message = f"{source.name} is a training file of its own; audited is {main.name}"
-            bundle.notices.append(Notice(kind="note", message=message, file=source.name))
+        if source.name not in parents:
+            failure = failures.get(source.name)
+            own = f"a training file of its own; audited is {main.name}"
+            bundle.unread[source.name] = failure.reason if failure else own
     return bundle

@@ -153,10 +153,12 @@ def switch(value: Json) -> Json:
 
 
 def number(value: Json) -> Json:
-    """A number where the text is one (`1e-5` to PyYAML is text), else the value as it is."""
+    """A number where the text is one (`1e-5` is text to PyYAML), null for none, else as it is."""
     if not isinstance(value, str):
         return value
     text = value.strip().replace("_", "")
+    if text.lower() in ("none", "null", ""):
+        return None
     if re.fullmatch(r"[-+]?\d{1,18}", text):
         return int(text)
     if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", text) and len(text) < 60:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from audit.log.redact import find_secrets, redact
 from audit.records.base import Json
+from audit.records.errors import InputError
 from audit.records.finding import FieldEdit
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths, Workload
@@ -97,10 +98,8 @@ def edit_workload(
     found = bundle.found
     if dialect is None:
         found = replace(found, detection=found.dialect.detect(step.source))
-    again = read_bundle(
-        replace(bundle, main=step.source, found=found), patched, versions=versions, lengths=lengths,
-        reading=step.reading,
-    )  # fmt: skip
+    merged = replace(bundle, main=step.source, found=found)
+    again = read_bundle(merged, patched, versions=versions, lengths=lengths, reading=step.reading)
     return Edited(diff, patched, outcomes, again.workload)
 
 
@@ -170,8 +169,6 @@ class _Editor:
 
     def apply(self, step: _Step, ordered: Sequence[Change]) -> _Step:
         """The text with the changes, read again."""
-        from audit.records.errors import InputError
-
         if not ordered:
             return step
         source = apply_changes(step.source, ordered)

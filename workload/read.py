@@ -64,13 +64,13 @@ def read_bundle(
     """As `read_workload`, for uploads that are sorted already, and perhaps read already."""
     stated = {**bundle.versions, **(versions or {})}
     reading = reading or bundle.found.dialect.read(bundle.main, stated)
-    beside, missing = named_fields(bundle, reading.named_files)
+    beside, missing = named_fields(bundle, reading.named_files, reading.inherited)
     fields = {**reading.fields, **beside}
     fields |= derive_fields(fields)
     bundle.formats |= dict.fromkeys(reading.inherited, bundle.found.dialect.format)
     used = frozenset(reading.versions) & (frozenset(stated) | reading.stated_versions)
     mask = _Mask(bundle.main)
-    notices = [*bundle.notices, *reading.notices, *missing, *mask.notices()]
+    notices = [*reading.notices, *missing, *mask.notices()]
     if not used and reading.versions:
         notices.append(_assumed_versions(reading.versions))
     workload = Workload(

@@ -77,6 +77,26 @@ def test_a_named_file_that_is_absent_is_told_of_and_never_opened() -> None:
     assert "root" not in workload.model_dump_json()
 
 
+def test_a_file_that_nobody_reads_is_named() -> None:
+    other = upload("compose.yaml", "services:\n  web: 1\n")
+    workload = read_workload([other, upload("run.yml", CONFIG)])
+    notice = next(one for one in workload.notices if one.file == "compose.yaml")
+    assert "no training keys" in notice.message
+
+
+def test_the_users_choice_of_dialect_is_for_the_training_file() -> None:
+    uploads = [upload("ds.json", '{"zero_optimization": {"stage": 2}}'), upload("run.yml", CONFIG)]
+    workload = read_workload(uploads, dialect="axolotl")
+    assert workload.name == "run.yml"
+    assert workload.format_reason == "chosen by the user"
+
+
+@pytest.mark.parametrize("name", ["data.jsonl", "requirements.txt"])
+def test_a_companion_alone_is_no_workload(name: str) -> None:
+    with pytest.raises(InputError, match="no training file"):
+        read_workload([upload(name, '{"text": "abcd"}\n')])
+
+
 def test_a_second_training_file_is_named() -> None:
     other = "model_name_or_path: a/b\nstage: sft\ntemplate: qwen\n"
     workload = read_workload([upload("one.yml", CONFIG), upload("two.yaml", other)])

@@ -21,7 +21,7 @@ MAX_NODES = 20_000
 MAX_ALIASES = 100
 MAX_EXPANDED = 100_000
 """Real training files stay below depth 12 and 3,000 nodes (1,040 files read)."""
-MAX_STRICT_CHARACTERS = 200_000
+MAX_STRICT_CHARACTERS = 50_000
 """Texts with tabs are read by the slower parser in pure Python, which the frameworks use, up to
 this size: libyaml takes some tabs that it refuses."""
 
