@@ -114,9 +114,7 @@ def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
     first = not draft.followed
     fresh = finding if first else _again(draft, finding, services)
     if fresh is None:
-        earlier = ", ".join(other.title for other in draft.followed)
-        reason = f"No longer needed once the edits before it are made ({earlier})"
-        draft.left_out.append(LeftOut(finding, reason))
+        draft.left_out.append(LeftOut(finding, "No longer applies once the other edits are made"))
         return
     planned = with_edits(draft.workload, fresh.edits)
     profile = services.profile(planned)
@@ -142,7 +140,7 @@ def _objection(draft: _Draft, planned: Workload, profile: Profile, finding: Find
     was, fit = draft.profile.fit.get("as_written"), profile.fit.get("as_written")
     if fit is not None and fit.share > 1 and (was is None or fit.share > was.share):
         return (
-            f"With the edits before it the run would no longer fit: up to {fit.high_gb:.0f} GB, "
+            f"Together with the other edits the run would not fit: up to {fit.high_gb:.0f} GB, "
             f"{fit.share:.0%} of the card"
         )
     return None

@@ -1,4 +1,8 @@
-"""The real command line in real processes: every command, every status, every bad input."""
+"""The real command line: every command, every status, every bad input.
+
+`goblin` is a process of its own; `said` calls the same entry point in this one, where a hundred
+starts of an interpreter would only cost time.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agent.__main__ import COMMANDS
+from agent.__main__ import COMMANDS, main
 from tests.agent.training_files import AXOLOTL, SCRIPT, STOPS, TOKEN, WITH_TOKEN, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +39,25 @@ def goblin(
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
+
+
+Said = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    """The command line in this process: its status and what it printed."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = list(map(str, arguments))
+        try:
+            status = main(words)
+        except SystemExit as leaving:  # argparse, for a word it does not know
+            status = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(words, status, out, err)
+
+    return call
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -83,7 +107,7 @@ def test_audit_tells_people_what_they_need(tmp_path: Path) -> None:
         "projected",
         "-tf32: true",
         "Checked and in order",
-        "https://",
+        "pypi:transformers",
         "Why believe",
     ):
         assert words in done.stdout, words
@@ -105,11 +129,11 @@ def test_out_writes_report_patch_and_files(tmp_path: Path) -> None:
     assert json.loads((out / "report.json").read_text())["patch"]["diff"]
 
 
-def test_fail_on_is_a_status_of_its_own(tmp_path: Path) -> None:
+def test_fail_on_is_a_status_of_its_own(said: Said, tmp_path: Path) -> None:
     path = written(tmp_path, "a.yml", STOPS)
-    assert goblin("audit", path, "--fail-on", "critical").returncode == 3
+    assert said("audit", path, "--fail-on", "critical").returncode == 3
     sound = written(tmp_path, "b.yml", AXOLOTL)
-    assert goblin("audit", sound, "--fail-on", "critical").returncode == 0
+    assert said("audit", sound, "--fail-on", "critical").returncode == 0
 
 
 def test_standard_input_is_a_file_too() -> None:
@@ -118,27 +142,29 @@ def test_standard_input_is_a_file_too() -> None:
     assert json.loads(done.stdout)["workload_name"] == "stdin"
 
 
-def test_kept_audits_are_listed_shown_replayed_exported_and_deleted(tmp_path: Path) -> None:
+def test_kept_audits_are_listed_shown_replayed_exported_and_deleted(
+    said: Said, tmp_path: Path
+) -> None:
     path = written(tmp_path, "a.yml", STOPS)
-    printed = goblin("audit", path, "--json").stdout
+    printed = said("audit", path, "--json").stdout
     audit_id = json.loads(printed.splitlines()[0])["audit_id"]
-    (listed,) = goblin("list", "--json").stdout.splitlines()
+    (listed,) = said("list", "--json").stdout.splitlines()
     assert json.loads(listed)["audit_id"] == audit_id
-    assert "a.yml on mi300x: faster" in goblin("list").stdout
-    assert goblin("replay", audit_id[:8]).stdout == printed
-    assert "Audit of a.yml" in goblin("show", audit_id).stdout
-    assert goblin("export", audit_id, "--format", "md").stdout.startswith("# Audit of `a.yml`")
-    assert "--- a/a.yml" in goblin("export", audit_id, "--format", "patch").stdout
-    assert json.loads(goblin("export", audit_id).stdout)["tier"] == 0
-    assert goblin("delete", audit_id).returncode == 0
-    assert goblin("list").stdout == ""
-    assert "no audit" in refused(goblin("show", audit_id))
-    assert "no audit id" in refused(goblin("delete", "../../etc"))
+    assert "a.yml on mi300x: faster" in said("list").stdout
+    assert said("replay", audit_id[:8]).stdout == printed
+    assert "Audit of a.yml" in said("show", audit_id).stdout
+    assert said("export", audit_id, "--format", "md").stdout.startswith("# Audit of `a.yml`")
+    assert "--- a/a.yml" in said("export", audit_id, "--format", "patch").stdout
+    assert json.loads(said("export", audit_id).stdout)["tier"] == 0
+    assert said("delete", audit_id).returncode == 0
+    assert said("list").stdout == ""
+    assert "no audit" in refused(said("show", audit_id))
+    assert "no audit id" in refused(said("delete", "../../etc"))
 
 
-def test_parse_prints_fields_with_their_places(tmp_path: Path) -> None:
+def test_parse_prints_fields_with_their_places(said: Said, tmp_path: Path) -> None:
     path = written(tmp_path, "a.yml", AXOLOTL)
-    found = json.loads(goblin("parse", path, "--json").stdout)
+    found = json.loads(said("parse", path, "--json").stdout)
     assert (found["format"], found["framework"]) == ("axolotl_yaml", "axolotl")
     assert found["fields"]["bf16"] == {
         "value": True,
@@ -146,7 +172,7 @@ def test_parse_prints_fields_with_their_places(tmp_path: Path) -> None:
         "file": "a.yml",
         "line": 1 + AXOLOTL.splitlines().index("bf16: true"),
     }
-    assert "per_device_train_batch_size" in goblin("parse", path).stdout
+    assert "per_device_train_batch_size" in said("parse", path).stdout
 
 
 def test_parse_each_answers_every_file_in_order(tmp_path: Path) -> None:
@@ -178,17 +204,17 @@ def test_patch_prints_what_git_applies(tmp_path: Path) -> None:
     assert "tf32" not in text
 
 
-def test_patch_by_rules_holds_those_rules_alone(tmp_path: Path) -> None:
+def test_patch_by_rules_holds_those_rules_alone(said: Said, tmp_path: Path) -> None:
     path = written(tmp_path, "a.yml", STOPS)
-    every = goblin("patch", path).stdout
-    one = goblin("patch", path, "--rules", "precision.tf32_on_rocm").stdout
+    every = said("patch", path).stdout
+    one = said("patch", path, "--rules", "precision.tf32_on_rocm").stdout
     assert "tf32" in one
     changed = [
         line for line in one.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
     ]
     assert 1 <= len(changed) <= 2
     assert len(every) > len(one)
-    assert "precision.tf32_on_rocm" in refused(goblin("patch", path, "--rules", "no.such_rule"))
+    assert "precision.tf32_on_rocm" in refused(said("patch", path, "--rules", "no.such_rule"))
 
 
 def test_patch_jobs_answers_every_job_in_order(tmp_path: Path) -> None:
@@ -211,30 +237,30 @@ def test_patch_jobs_answers_every_job_in_order(tmp_path: Path) -> None:
     assert ["refused" in answer for answer in answers] == [False, False, True, True, False]
 
 
-def test_search_answers_in_words_and_in_lines(tmp_path: Path) -> None:
-    found = json.loads(goblin("search", "tf32 crashes on AMD", "-k", "3", "--json").stdout)
+def test_search_answers_in_words_and_in_lines(said: Said, tmp_path: Path) -> None:
+    found = json.loads(said("search", "tf32 crashes on AMD", "-k", "3", "--json").stdout)
     assert len(found) == 3
     assert {"id", "facts", "score", "claim"} <= set(found[0])
-    assert "tf32" in goblin("search", "tf32 crashes on AMD").stdout.lower()
+    assert "tf32" in said("search", "tf32 crashes on AMD").stdout.lower()
     queries = {"queries": [{"id": "q1", "query": "eager"}, {"id": "q2", "query": "packing"}]}
-    lines = goblin("search", "--each", written(tmp_path, "q.json", json.dumps(queries)), "--json")
+    lines = said("search", "--each", written(tmp_path, "q.json", json.dumps(queries)), "--json")
     answers = [json.loads(line) for line in lines.stdout.splitlines()]
     assert [answer["id"] for answer in answers] == ["q1", "q2"]
     assert all({"results", "ms"} <= set(answer) for answer in answers)
-    assert "queries" in refused(goblin("search", "--each", written(tmp_path, "b.json", "[]")))
-    assert "question" in refused(goblin("search"))
+    assert "queries" in refused(said("search", "--each", written(tmp_path, "b.json", "[]")))
+    assert "question" in refused(said("search"))
 
 
-def test_estimate_projects_a_file(tmp_path: Path) -> None:
+def test_estimate_projects_a_file(said: Said, tmp_path: Path) -> None:
     path = written(tmp_path, "a.yml", AXOLOTL)
-    found = json.loads(goblin("estimate", path, "--hardware", "h100-sxm", "--json").stdout)
+    found = json.loads(said("estimate", path, "--hardware", "h100-sxm", "--json").stdout)
     assert found["provenance"] == "projected"
     speed = found["tokens_per_s_per_gpu"]
     assert 0 < speed["low"] < speed["value"] < speed["high"]
-    assert "projected" in goblin("estimate", path).stdout
+    assert "projected" in said("estimate", path).stdout
     unknown = written(tmp_path, "b.yml", AXOLOTL.replace("meta-llama/Llama-3.1-8B", "a/b"))
-    assert "a/b" in refused(goblin("estimate", unknown))
-    assert "file" in refused(goblin("estimate"))
+    assert "a/b" in refused(said("estimate", unknown))
+    assert "file" in refused(said("estimate"))
 
 
 BAD: dict[str, tuple[str, bytes, str]] = {
@@ -263,45 +289,49 @@ BAD: dict[str, tuple[str, bytes, str]] = {
 }
 
 
+def test_a_bad_file_ends_a_real_process_the_same_way(tmp_path: Path) -> None:
+    assert "line 3" in refused(goblin("audit", written(tmp_path, *BAD["broken yaml"][:2])))
+
+
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_files_are_refused_with_one_message(tmp_path: Path, kind: str) -> None:
+def test_bad_files_are_refused_with_one_message(said: Said, tmp_path: Path, kind: str) -> None:
     name, data, says = BAD[kind]
-    message = refused(goblin("audit", written(tmp_path, name, data)))
+    message = refused(said("audit", written(tmp_path, name, data)))
     assert says in message or (says == "a.yml" and name in message)
     assert str(tmp_path) not in message
 
 
-def test_bad_words_are_refused_with_the_known_ones(tmp_path: Path) -> None:
+def test_bad_words_are_refused_with_the_known_ones(said: Said, tmp_path: Path) -> None:
     path = written(tmp_path, "a.yml", AXOLOTL)
-    assert "mi355x" in refused(goblin("audit", path, "--hardware", "mi9000"))
-    assert "rules" in refused(goblin("audit", path, "--backend", "oracle"))
-    assert "fake" in refused(goblin("audit", path, "--runner", "moon"))
-    assert "dynamics" in refused(goblin("audit", path, "--include", "speed"))
-    assert "gpus" in refused(goblin("audit", path, "--gpus", "0"))
-    assert "no such file" in refused(goblin("audit", tmp_path / "absent.yml"))
-    assert "directory" in refused(goblin("audit", tmp_path))
-    refused(goblin("audit", path, "--versions", "transformers"))
-    refused(goblin("audit", path, "--lengths", "p50=x"))
-    assert goblin("audit").returncode == 2
-    assert goblin("audit", path, "--steps", "many").returncode == 2
+    assert "mi355x" in refused(said("audit", path, "--hardware", "mi9000"))
+    assert "rules" in refused(said("audit", path, "--backend", "oracle"))
+    assert "fake" in refused(said("audit", path, "--runner", "moon"))
+    assert "dynamics" in refused(said("audit", path, "--include", "speed"))
+    assert "gpus" in refused(said("audit", path, "--gpus", "0"))
+    assert "no such file" in refused(said("audit", tmp_path / "absent.yml"))
+    assert "directory" in refused(said("audit", tmp_path))
+    refused(said("audit", path, "--versions", "transformers"))
+    refused(said("audit", path, "--lengths", "p50=x"))
+    assert said("audit").returncode == 2
+    assert said("audit", path, "--steps", "many").returncode == 2
 
 
-def test_hardware_is_found_in_any_spelling(tmp_path: Path) -> None:
+def test_hardware_is_found_in_any_spelling(said: Said, tmp_path: Path) -> None:
     path = written(tmp_path, "a.yml", AXOLOTL)
     for spelling in ("MI300X", "AMD Instinct MI300X", "mi-300-x"):
-        done = goblin("audit", path, "--hardware", spelling, "--format", "json")
+        done = said("audit", path, "--hardware", spelling, "--format", "json")
         assert json.loads(done.stdout)["hardware"]["id"] == "mi300x", done.stderr
-    assumed = json.loads(goblin("audit", path, "--format", "json").stdout)["hardware"]
+    assumed = json.loads(said("audit", path, "--format", "json").stdout)["hardware"]
     assert (assumed["id"], assumed["origin"]) == ("mi300x", "assumed")
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.yml", WITH_TOKEN), ("a.py", SCRIPT)])
-def test_a_token_never_leaves_the_file(tmp_path: Path, name: str, text: str) -> None:
+def test_a_token_never_leaves_the_file(said: Said, tmp_path: Path, name: str, text: str) -> None:
     if name.endswith(".py"):
         text = text.replace('output_dir="out"', f'output_dir="out", hub_token="{TOKEN}"')
     path, out = written(tmp_path, name, text), tmp_path / "out"
-    said = [
-        goblin(*words)
+    prints = [
+        said(*words)
         for words in (
             ("audit", path, "--out", out),
             ("audit", path, "--json"),
@@ -310,7 +340,7 @@ def test_a_token_never_leaves_the_file(tmp_path: Path, name: str, text: str) -> 
             ("parse", path),
         )
     ]
-    assert not any(TOKEN in done.stdout + done.stderr for done in said)
+    assert not any(TOKEN in done.stdout + done.stderr for done in prints)
     for item in out.iterdir():
         assert item.is_dir() or TOKEN not in item.read_text(), item
     assert TOKEN in (out / "patched" / name).read_text()

@@ -73,7 +73,7 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 MODEL = "meta-llama/Llama-3.1-8B"
-model = AutoModelForCausalLM.from_pretrained(MODEL, attn_implementation="eager")
+model = AutoModelForCausalLM.from_pretrained(MODEL, dtype="float32", attn_implementation="eager")
 args = SFTConfig(
     output_dir="out",
     per_device_train_batch_size=1,  # small
