@@ -120,10 +120,10 @@ def _fields(pattern: str, situation: Situation) -> tuple[str, ...]:
 
 def _changes(edit: FieldEdit, workload: Workload) -> bool:
     found = workload.fields.get(edit.field)
-    if edit.remove:
-        return found is not None and found.origin in ("stated", "unknown")
+    if found is not None and edit.remove:
+        return found.origin == "unknown" or (found.origin == "stated" and found.value is not None)
     if found is None or found.origin == "unknown":
-        return True
+        return not edit.remove
     same_type = isinstance(found.value, bool) == isinstance(edit.value, bool)
     return not (same_type and found.value == edit.value)
 

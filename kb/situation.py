@@ -51,13 +51,9 @@ Question = Callable[[Situation], Value]
 def situate(workload: Workload, profile: Profile, hardware: Card) -> Situation:
     """The situation that the rules are matched in."""
     values: dict[str, Value] = {
-        name.replace("env:", "env.", 1): field.value
+        name.replace("env:", "env.", 1): UNKNOWN if field.origin == "unknown" else field.value
         for name, field in workload.fields.items()
-        if field.origin != "unknown"
     }
-    for name, field in workload.fields.items():
-        if field.origin == "unknown" and name.startswith("env:"):
-            values[f"env.{name[4:]}"] = UNKNOWN
     values |= {
         "framework": workload.framework,
         "gpus": profile.gpus,
@@ -83,7 +79,13 @@ def situate(workload: Workload, profile: Profile, hardware: Card) -> Situation:
     if workload.lengths is not None:
         for name in ("p50", "p95", "max", "origin"):
             values[f"lengths.{name}"] = getattr(workload.lengths, name)
-    variables = tuple(sorted(name[4:] for name in workload.fields if name.startswith("env:")))
+    variables = tuple(
+        sorted(
+            name[4:]
+            for name, field in workload.fields.items()
+            if name.startswith("env:") and (field.value is not None or field.origin == "unknown")
+        )
+    )
     return Situation(workload, values, variables)
 
 
