@@ -12,6 +12,7 @@ FOLLOWS: dict[str, frozenset[str]] = {
     "finetune_method": frozenset({"quant_bits", "quant_type"}),
     "gradient_checkpointing": frozenset({"activation_offloading"}),
     "padding_free": frozenset({"packing"}),
+    "bf16": frozenset({"model_load_dtype"}),
 }
 """Fields that may change with the edited one although the file states both; every derived,
 default or assumed field may follow an edit as well."""

@@ -18,7 +18,7 @@ from audit.records.finding import FieldEdit
 from audit.records.workload import FieldValue, Notice
 from workload.source import SourceText
 
-TextKind = Literal["yaml", "python"]
+TextKind = Literal["yaml", "json", "python"]
 """How the text is written; `workload.detect` decides it before any dialect is imported."""
 
 
@@ -130,6 +130,7 @@ class Entry(NamedTuple):
 DIALECTS: dict[str, Entry] = {
     "axolotl_yaml": Entry("yaml", "workload.dialects.axolotl:AXOLOTL"),
     "llamafactory_yaml": Entry("yaml", "workload.dialects.llamafactory:LLAMAFACTORY"),
+    "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
     "py_trl": Entry("python", "workload.dialects.script:PY_TRL"),
     "py_hf_trainer": Entry("python", "workload.dialects.script:PY_HF_TRAINER"),
 }
