@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from audit.log.redact import redact
 from audit.log.retention import delete_audit, delete_old
 from audit.log.store import STATUS_AFTER, AuditEnded, Store
 from audit.log.uploads import UploadFolder
-from audit.records.errors import UnknownName, UserError
+from audit.records.errors import SetupError, UnknownName, UserError
 from audit.records.events import CancelledData, ErrorData, Event
 from audit.records.report import Report
 from audit.records.upload import Upload
@@ -31,6 +32,8 @@ __all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
 MAX_WAITING = 32
 """Audits that may run or wait at the same time; one more is refused with a clear message."""
 MAX_NAME = 120
+CLEAN_EVERY = 3600.0
+"""Seconds between two looks for audits past their age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Jobs:
         self._room = threading.Semaphore(settings.workers)
         self._jobs: dict[str, _Job] = {}
         close_interrupted(self._store)
-        delete_old(self._store, self._uploads, settings.keep_days)
+        self._clean()
 
     def start(self, request: AuditRequest) -> Started:
         """Check the request, keep its bytes, and queue the audit.
@@ -94,8 +97,16 @@ class Jobs:
                 raise UserError(message, remedy="Try again in a minute.")
             self._store.create(started.audit_id, started.owner_token)
             self._jobs[started.audit_id] = _Job(stop, thread)
-        self._uploads.save(started.audit_id, request.uploads)
+        try:
+            self._uploads.save(started.audit_id, request.uploads)
+        except OSError as error:
+            self._jobs.pop(started.audit_id)
+            delete_audit(self._store, self._uploads, started.audit_id)
+            message = f"the files cannot be kept ({error.strerror})"
+            raise SetupError(message, remedy="Make room in GOBLIN_DATA_DIR.") from error
         thread.start()
+        if time.monotonic() - self._cleaned > CLEAN_EVERY:
+            self._clean()
         return started
 
     def again(self, audit_id: str, owner_token: str) -> Started:
@@ -173,6 +184,11 @@ class Jobs:
         for job in jobs:
             job.thread.join(timeout=30)
         self._store.close()
+
+    def _clean(self) -> None:
+        """Delete what is past its age, at start and then hourly while audits come in."""
+        self._cleaned = time.monotonic()
+        delete_old(self._store, self._uploads, self._settings.keep_days)
 
     def _check_owner(self, audit_id: str, owner_token: str) -> None:
         if not self._store.owned_by(audit_id, owner_token):

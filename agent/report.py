@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from agent.services import Services
@@ -70,7 +71,7 @@ def build_report(state: AuditState, services: Services, made: Made) -> Report:
         comparison=state.comparison,
         checked=state.checked,
         sources=_sources(findings),
-        versions={**workload.versions, "goblin": VERSION, "kb": _kb_version()},
+        versions={**workload.versions, **_own_versions()},
         versions_origin=workload.versions_origin,
         believe=_believe(figures),
         seconds=made.seconds,
@@ -117,6 +118,17 @@ def _sources(findings: Iterable[Finding]) -> tuple[Source, ...]:
 
 
 @cache
+def _own_versions() -> dict[str, str]:
+    return {"goblin": VERSION, "kb": _kb_version(), "estimator": _estimator_version()}
+
+
+def _estimator_version() -> str:
+    """The digest of the fitted parameters: another one projects other figures."""
+    from runner.estimator.coefficients import DATA
+
+    return sha256((DATA / "parameters.json").read_bytes()).hexdigest()[:8]
+
+
 def _kb_version() -> str:
     """The newest date among the sources of the rules, and how many rules there are."""
     from kb.rulebook import load_rules

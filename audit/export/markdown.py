@@ -53,14 +53,13 @@ def _head(report: Report) -> Iterator[str]:
 def _findings(report: Report) -> Iterator[str]:
     if not report.findings:
         return
-    yield from ("", "## Findings", "")
+    yield from ("", "## Findings")
     for finding in report.findings:
         yield from _finding(finding)
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    yield f"### {finding.severity}: {_plain(finding.title)}"
-    yield ""
+    yield from ("", f"### {finding.severity}: {_plain(finding.title)}", "")
     evidence = finding.evidence
     place = f"{_code(evidence.file)}, line {evidence.line}: " if evidence.file else ""
     yield f"- {place}{_code(evidence.text)}"
@@ -76,7 +75,6 @@ def _finding(finding: Finding) -> Iterator[str]:
     for source in finding.sources:
         yield f"- Source: {_plain(source.title)} ({_plain(source.as_of)}), {_link(source.url)}"
     yield f"- {finding.id}, rule {_code(finding.rule_id)}, {finding.semantics}"
-    yield ""
 
 
 def _patch(report: Report) -> Iterator[str]:

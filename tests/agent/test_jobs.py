@@ -14,7 +14,7 @@ from agent.jobs import MAX_WAITING, Jobs
 from agent.settings import Settings
 from audit.log.ids import new_secret
 from audit.log.store import Store
-from audit.records.errors import UnknownName, UserError
+from audit.records.errors import SetupError, UnknownName, UserError
 from audit.records.events import LogData
 from tests.agent.training_files import (
     AXOLOTL,
@@ -192,6 +192,15 @@ def test_a_restart_closes_what_a_dead_process_left_open(tmp_path: Path) -> None:
     last = jobs.events(audit_id)[-1]
     assert (last.type, last.data["kind"]) == ("error", "interrupted")
     jobs.close()
+
+
+def test_a_disk_that_is_full_starts_nothing(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "data" / "uploads").write_text("in the way")
+    with pytest.raises(SetupError, match="GOBLIN_DATA_DIR"):
+        jobs.start(request_for(STOPS))
+    assert jobs.list() == ()
+    (tmp_path / "data" / "uploads").unlink()
+    assert wait_for(jobs, jobs.start(request_for(STOPS)).audit_id)[-1].type == "final_report"
 
 
 def test_a_bug_is_told_as_one_and_frees_the_worker(
