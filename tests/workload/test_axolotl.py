@@ -274,3 +274,32 @@ def test_an_edit_that_cannot_be_made_says_why(
     assert after == HEAD + text
     assert reasons[0] is not None
     assert reason in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("learning_rate: 1e999\n", "learning_rate"),
+        ("learning_rate: .inf\n", "learning_rate"),
+        ("learning_rate: 0\n", "learning_rate"),
+        ("micro_batch_size: 1000000000000000000\n", "per_device_train_batch_size"),
+        ("gradient_accumulation_steps: 0\n", "gradient_accumulation_steps"),
+        ("sequence_len: many\n", "max_seq_len"),
+    ],
+)
+def test_what_no_run_can_use_never_leaves_as_a_value(text: str, name: str) -> None:
+    key = text.split(":")[0]
+    kept = "".join(line + "\n" for line in HEAD.splitlines() if not line.startswith(key))
+    workload = read_workload([Upload("run.yml", (kept + text).encode())])
+    assert workload.fields[name].origin == "unknown"
+    assert not workload.known(name)
+    assert "Infinity" not in workload.model_dump_json()
+
+
+def test_dates_and_mixed_line_ends_are_read_and_kept() -> None:
+    text = HEAD.replace("\n", "\r\n", 3) + "wandb_name: 2024-01-01\ndevice_map: 2024-01-01\n"
+    workload = read_workload([Upload("run.yml", text.encode())])
+    assert workload.fields["device_map"].value == "2024-01-01"
+    edit = FieldEdit(field="gradient_accumulation_steps", value=8)
+    after = edit_workload([Upload("run.yml", text.encode())], [edit]).uploads[0].data.decode()
+    assert after == text.replace("steps: 4", "steps: 8")

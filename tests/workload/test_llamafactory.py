@@ -35,6 +35,7 @@ def read(text: str, head: str = HEAD, **versions: str) -> Workload:
         ("finetuning_type: lora\nuse_dora: true\n", "finetune_method", "dora", "stated"),
         ("finetuning_type: full\n", "finetune_method", "full", "stated"),
         ("lora_rank: 16\n", "lora_alpha", 32, "derived"),
+        ("lora_rank: 16\nlora_alpha: 0\n", "lora_alpha", 32, "derived"),
         ("lora_rank: 16\nlora_alpha: 8\n", "lora_alpha", 8, "stated"),
         ("", "lora_target_modules", "all-linear", "default"),
         ("lora_target: q_proj, v_proj\n", "lora_target_modules", ["q_proj", "v_proj"], "stated"),

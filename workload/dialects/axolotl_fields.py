@@ -75,7 +75,7 @@ def _method(reader: FieldReader) -> None:
     dora = _held(reader, "peft_use_dora")
     if dora is not None and reader.value("finetune_method") == "lora":
         reader.stated("finetune_method", dora, "dora")
-    if reader.value("finetune_method") is None:
+    if reader.is_open("finetune_method"):
         reader.default("finetune_method", "full")
     for path, bits in (("load_in_4bit", 4), ("load_in_8bit", 8), ("gptq", 4)):
         place = _held(reader, path)
@@ -99,7 +99,7 @@ def _method(reader: FieldReader) -> None:
 
 
 def _batch(reader: FieldReader) -> None:
-    if reader.value("gradient_accumulation_steps") is None:
+    if reader.is_open("gradient_accumulation_steps"):
         reader.default("gradient_accumulation_steps", 1)
         total = reader.document.place("batch_size")
         if reader.is_stated("train_batch_size"):
@@ -107,7 +107,7 @@ def _batch(reader: FieldReader) -> None:
             message = "batch_size is not divided into gradient_accumulation_steps: they stay 1"
             reader.notice("note", message, total)
     micro = reader.value("per_device_train_batch_size")
-    if reader.value("per_device_eval_batch_size") is None and micro is not None:
+    if reader.is_open("per_device_eval_batch_size") and micro is not None:
         source = "eval_batch_size follows micro_batch_size"
         reader.derived("per_device_eval_batch_size", micro, source)
 
@@ -139,7 +139,7 @@ def _checkpointing(reader: FieldReader) -> None:
         today = "gradient_checkpointing: true and activation_offloading: true"
         message = f"gradient_checkpointing: {mode} is deprecated: write {today}"
         reader.notice("deprecated", message, place)
-    if mode and reader.value("gradient_checkpointing_reentrant") is None:
+    if mode and reader.is_open("gradient_checkpointing_reentrant"):
         offload = reader.document.value("activation_offloading") == "hidden_states"
         partly = _held(reader, "unfrozen_parameters") or _held(reader, "rl")
         block = reader.document.value("gradient_checkpointing_kwargs")
@@ -187,7 +187,7 @@ def _loader_workers(reader: FieldReader) -> None:
     names = ("dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch_factor")
     if any(reader.document.value(name) is not None for name in names):
         for name, value in zip(names, (0, True, None), strict=True):
-            if reader.value(name) is None:
+            if reader.is_open(name):
                 reader.default(name, value, "transformers, as one dataloader key is set")
         return
     reader.assumed(names[0], 1, "axolotl starts one worker per visible GPU; one GPU assumed")
@@ -239,7 +239,7 @@ def _sharding(reader: FieldReader) -> None:
     place = _held(reader, "fsdp_config") or _held(reader, "fsdp")
     if place is not None:
         reader.stated("fsdp", place, True)
-        if reader.value("fsdp_cpu_offload") is None:
+        if reader.is_open("fsdp_cpu_offload"):
             reader.default("fsdp_cpu_offload", False)
         old = reader.document.place("fsdp")
         if old is not None and reader.document.plain(old.value):
@@ -255,7 +255,7 @@ def _intervals(reader: FieldReader) -> None:
     epochs = reader.value("num_epochs")
     for name, key in (("eval_steps", "evals_per_epoch"), ("save_steps", "saves_per_epoch")):
         times = reader.document.value(key)
-        if reader.value(name) is not None or not isinstance(times, int | float) or times <= 0:
+        if not reader.is_open(name) or not isinstance(times, int | float) or times <= 0:
             continue
         if isinstance(epochs, int | float) and epochs > 0 and times * epochs > 1:
             share = 1 / (times * epochs)

@@ -96,7 +96,7 @@ def _held(reader: FieldReader, path: str) -> Place | None:
 
 def _method(reader: FieldReader) -> None:
     bits, place = reader.value("quant_bits"), reader.document.place("finetuning_type")
-    if bits and reader.value("quant_type") is None:
+    if bits and reader.is_open("quant_type"):
         reader.default("quant_type", "nf4")
     if reader.value("finetune_method") != "lora":
         for name in ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules"):
@@ -109,9 +109,10 @@ def _method(reader: FieldReader) -> None:
     else:
         reader.default("finetune_method", word)
     rank = reader.value("lora_r")
-    if not reader.value("lora_alpha") and isinstance(rank, int):
+    given = reader.is_stated("lora_alpha") and reader.value("lora_alpha") != 0
+    if not given and isinstance(rank, int):  # `lora_alpha or lora_rank * 2`
         reader.derived("lora_alpha", rank * 2, "2 x lora_rank")
-    if reader.value("ddp_find_unused_parameters") is None:
+    if reader.is_open("ddp_find_unused_parameters"):
         why = "LLaMA-Factory sets it for LoRA with DDP"
         reader.derived("ddp_find_unused_parameters", False, why)
 

@@ -147,6 +147,11 @@ class FieldReader:
         found = self.fields.get(name)
         return found is not None and found.origin == "stated" and found.value is not None
 
+    def is_open(self, name: str) -> bool:
+        """Whether the field has no value yet and none is hidden behind something unknown."""
+        found = self.fields.get(name)
+        return found is None or (found.origin != "unknown" and found.value is None)
+
     def value(self, name: str) -> Json:
         """The value of a field read so far; None where it is absent or unknown."""
         found = self.fields.get(name)
