@@ -18,6 +18,12 @@ SECONDS = 5.0
 """Far above what any of these takes (0.3 s here), for a slow machine."""
 
 
+def tower(opening: str, body: str, closing: str) -> str:
+    """Forty displays, each of two hundred times the one before."""
+    parts = [f"d{at + 1} = {opening}{body.replace('{0}', str(at))}{closing}" for at in range(40)]
+    return "\n".join(["d0 = 1", *parts, "args.model_init_kwargs = d40", "args.report_to = d40"])
+
+
 def refusal(text: str, name: str = "train.py") -> InputError:
     with pytest.raises(InputError) as caught:
         read_workload([Upload(name, text.encode())])
@@ -83,9 +89,9 @@ def test_a_script_without_training_says_which_calls_are_read() -> None:
         "f(" + ", ".join(f"a{i}={i}" for i in range(20_000)) + ")",
         "x = [" + "'some words of a data set', " * 30_000 + "]",
         "x = {" + ", ".join(f"'k{i}': {i}" for i in range(30_000)) + "}",
-        "".join(f"if c{i}:\n    v{i} = {i}\n" for i in range(25_000)),
-        "".join(f"d = {{'a': {i}}}\nif c{i}: d['a'] = {i}\n" for i in range(15_000)),
-        "for a in b:\n " + "\n ".join(f"v{i} = {i}" for i in range(30_000)),
+        "".join(f"if c{i}:\n    v{i} = {i}\n" for i in range(8_000)),
+        "".join(f"d = {{'a': {i}}}\nif c{i}: d['a'] = {i}\n" for i in range(4_000)),
+        "for a in b:\n " + "\n ".join(f"v{i} = {i}" for i in range(8_000)),
         "x = 10 ** 10 ** 10",
         "x = 'a' * 10 ** 12",
         "x = 2 << 10 ** 9",
@@ -95,26 +101,34 @@ def test_a_script_without_training_says_which_calls_are_read() -> None:
         "a = {}\na['a'] = a\nb = [a, a]\nargs.callbacks = a",
         "args.args = args\nargs.model_init_kwargs = args",
         "x = '\\d'\ny = 1 is 1",
+        tower("{", ", ".join(f"'k{at}': d{{0}}" for at in range(200)), "}"),
+        tower("[", ", ".join(["d{0}"] * 200), "]"),
+        tower("[", ", ".join(["d{0}"] * 200), "]").replace(
+            "args.report_to", "if y: args.report_to"
+        ),
+        "d = {}\n" + "".join(f"d = {{**d, 'k{i}': {i}}}\n" for i in range(4_000)),
+        "d = {}\n" + "".join(f"d['k{i}'] = {i}\nif c: d = dict(d)\n" for i in range(5_000)),
+        "def f():\n    return [" + "1, " * 400 + "]\n" + "f()\n" * 10_000,
     ],
     ids=lambda body: body[:24],
 )
 def test_deep_long_and_looping_code_ends_soon(body: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         found = read_workload([Upload("train.py", (START + body + END).encode())])
+        outcome = found.fields["seed"].value == 3
     except InputError as error:
-        assert error.remedy
-    else:
-        assert found.fields["seed"].value == 3
-    assert time.perf_counter() - began < SECONDS
+        outcome = bool(error.remedy)
+    assert outcome
+    assert time.process_time() - began < SECONDS
 
 
-def test_a_megabyte_of_training_script_is_read() -> None:
+def test_half_a_megabyte_of_training_script_is_read() -> None:
     block = "model.config.use_cache = False  # every line counts\n"
-    text = START + block * ((1_000_000 - 200) // len(block)) + END
-    began = time.perf_counter()
+    text = START + block * ((500_000 - 200) // len(block)) + END
+    began = time.process_time()
     assert read_workload([Upload("train.py", text.encode())]).fields["seed"].value == 3
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_nested_expressions_near_the_limit_are_read() -> None:

@@ -238,7 +238,7 @@ def _dict_method(
 ) -> Value:
     memory = scene.memory
     if name == "copy":
-        return memory.new_thing("dict", "dict", node, memory.entries(base).items())
+        return memory.new_thing("dict", "dict", node, unpacked(scene, base, node).items())
     key = arguments.positional[0].value if arguments.positional else None
     if name == "update":
         given = {**arguments.named}

@@ -28,6 +28,8 @@ MAX_DEPTH = 60
 """Expressions inside each other that are followed; a deeper one is unknown."""
 MAX_ITEMS = 500
 """Elements of a display that are read; a longer one is data, not settings."""
+MAX_UNPACKED = 100
+"""Entries of a mapping that `**` unpacks; a longer one is data."""
 MAX_TEXT = 2000
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -163,7 +165,7 @@ def _dict(scene: Scene, node: ast.Dict, depth: int) -> Value:
 
 def unpacked(scene: Scene, value: Value, node: ast.expr) -> dict[str, Slot]:
     """What `**value` adds."""
-    if isinstance(value, Thing) and value.kind == "dict":
+    if isinstance(value, Thing) and value.kind == "dict" and len(value.keys) <= MAX_UNPACKED:
         return scene.memory.entries(value)
     return {OPEN: Slot(Unknown(node, "a `**mapping` that the text does not show"), node)}
 

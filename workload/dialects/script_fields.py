@@ -78,9 +78,9 @@ def _trainer_keywords(reader: ScriptReader) -> None:
     if trainer is None:
         return
     given = run.entries(trainer)
-    for keyword, field in TRAINER.items():
-        if trainer.name not in HF_TRAINERS and keyword in given and not is_null(given[keyword]):
-            reader.state(field, given[keyword], f"{trainer.name}.{keyword}")
+    if trainer.name not in HF_TRAINERS:
+        for keyword in (word for word in TRAINER if word in given):
+            _trainer_keyword(reader, given[keyword], trainer.name, keyword)
     optimizers = given.get("optimizers")
     if optimizers is not None and plain(run, optimizers.value) != [None, None]:
         unknown = Unknown(optimizers.value.node, "an optimizer object is given to the trainer")
@@ -91,6 +91,14 @@ def _trainer_keywords(reader: ScriptReader) -> None:
     made = collator.value if collator else None
     if collator and isinstance(made, Thing) and made.name == "DataCollatorWithFlattening":
         reader.state_value("padding_free", True, collator, f"{trainer.name}.data_collator")
+
+
+def _trainer_keyword(reader: ScriptReader, slot: Slot, owner: str, keyword: str) -> None:
+    field, key = TRAINER[keyword], f"{owner}.{keyword}"
+    if not is_null(slot):
+        reader.state(field, slot, key)
+    elif field not in reader.placed:
+        reader.placed[field] = Placed(slot, key)
 
 
 def _compilation(reader: ScriptReader) -> None:

@@ -23,7 +23,8 @@ NULL_IS_DEFAULT = frozenset(
     {"bf16", "model_load_dtype", "attn_implementation", "device_map", "use_kv_cache"}
 )
 """Fields that a given `None` leaves to the framework, as if the keyword were not there."""
-MAX_NESTED = 8
+MAX_NESTED, MAX_PARTS, MAX_TEXT = 8, 2000, 2000
+"""Depth, values and characters of a setting; what is larger is data."""
 NOT_PLAIN = object()
 
 
@@ -145,25 +146,39 @@ class ScriptReader:
         return self.python.source_of(node).split("\n", 1)[0][:MAX_WRITTEN]
 
 
-def plain(run: Run, value: Value, depth: int = 0) -> Json:
-    """A value as JSON; `NOT_PLAIN` where it is unknown, no setting, or holds itself."""
+def plain(run: Run, value: Value) -> Json:
+    """A value as JSON; `NOT_PLAIN` where it is unknown, no setting, too large, or holds itself."""
+    return _plain(run, value, [MAX_PARTS], 0)
+
+
+def _plain(run: Run, value: Value, left: list[int], depth: int) -> Json:
+    left[0] -= 1
+    if left[0] < 0 or depth > MAX_NESTED:
+        return NOT_PLAIN
     if isinstance(value, Known):
-        return value.value
+        long = isinstance(value.value, str) and len(value.value) > MAX_TEXT
+        return NOT_PLAIN if long else value.value
     if isinstance(value, Symbol):
         return _symbol(value)
-    if depth > MAX_NESTED:
-        return NOT_PLAIN
     if isinstance(value, Items):
-        items = [plain(run, item, depth + 1) for item in value.values]
-        return NOT_PLAIN if any(item is NOT_PLAIN for item in items) else items
-    if isinstance(value, Thing) and value.kind == "dict":
-        entries: dict[str, Json] = {}
-        for key, slot in run.entries(value).items():
-            entries[key] = plain(run, slot.value, depth + 1)
-            if key == OPEN or entries[key] is NOT_PLAIN:
+        items: list[Json] = []
+        for item in value.values:
+            items.append(_plain(run, item, left, depth + 1))
+            if items[-1] is NOT_PLAIN:
                 return NOT_PLAIN
-        return entries
+        return items
+    if isinstance(value, Thing) and value.kind == "dict":
+        return _plain_dict(run, value, left, depth)
     return NOT_PLAIN
+
+
+def _plain_dict(run: Run, thing: Thing, left: list[int], depth: int) -> Json:
+    entries: dict[str, Json] = {}
+    for key, slot in run.entries(thing).items():
+        entries[key] = NOT_PLAIN if key == OPEN else _plain(run, slot.value, left, depth + 1)
+        if entries[key] is NOT_PLAIN:
+            return NOT_PLAIN
+    return entries
 
 
 def _symbol(symbol: Symbol) -> Json:

@@ -143,10 +143,12 @@ class Scene:
 
     def _hold(self, root: Thing, held: dict[int, dict[str, Slot]]) -> None:
         waiting: list[Value] = [root]
+        seen: set[int] = set()
         while waiting:
             value = waiting.pop()
             if isinstance(value, Items):
-                waiting.extend(value.values)
+                waiting.extend(() if id(value) in seen else value.values)
+                seen.add(id(value))
             elif isinstance(value, Thing) and value.owner not in held:
                 held[value.owner] = entries = self.memory.entries(value)
                 waiting.extend(slot.value for slot in entries.values())

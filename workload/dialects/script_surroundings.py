@@ -14,7 +14,7 @@ from workload.dialects.script_reader import (
     line_of,
     plain,
 )
-from workload.dialects.script_values import Known, Slot, Thing
+from workload.dialects.script_values import OPEN, Known, Slot, Thing
 
 _STAGE_IN_NAME = re.compile(r"(?:zero|stage|z)[-_]?(?:stage)?[-_]?([0-3])(?![0-9])", re.IGNORECASE)
 _TF32 = ("torch.backends.cuda.matmul.allow_tf32", "torch.backends.cuda.matmul.fp32_precision")
@@ -77,6 +77,8 @@ def read_surroundings(reader: ScriptReader) -> None:
     """Variables, TF32 outside the config, the padding token, data and kernels."""
     run, moment = reader.run, reader.run.moment
     for name, slot in moment.env.items():
+        if name == OPEN:
+            continue
         reader.state(f"env:{name}", slot, f"os.environ[{name!r}]")
         found = reader.fields[f"env:{name}"]
         if found.origin == "stated" and not isinstance(found.value, str):

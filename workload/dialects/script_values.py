@@ -92,8 +92,11 @@ class Slot(NamedTuple):
 
 Key = tuple[int, str]
 Overlay = dict[Key, Slot | None]
-MAX_MERGES = 2000
+MAX_MERGES = 500
 """Objects of two branches that are compared entry by entry; after that they are unknown."""
+MAX_ENTRIES = 1000
+MAX_COMPARED = 64
+"""Elements of a list that is compared with another; a longer one equals only itself."""
 OPEN = "**"
 """Entry of a Thing that may have entries which the text does not show; its value is Unknown."""
 
@@ -141,7 +144,9 @@ class Memory:
         self._overlays[-1][owner, key] = slot
 
     def put_in(self, thing: Thing, key: str, slot: Slot | None) -> None:
-        """Writes an entry of an object."""
+        """Writes an entry of an object; of one with very many, the rest is not shown."""
+        if len(thing.keys) >= MAX_ENTRIES and key not in thing.keys:
+            key, slot = OPEN, Slot(Unknown(thing.node, "a long table of data"), None)
         thing.keys[key] = None
         self.put(thing.owner, key, slot)
 
@@ -213,12 +218,17 @@ class Memory:
         return replace(made, merged=True)
 
 
-def same(one: Value, other: Value) -> bool:
+def same(one: Value, other: Value, depth: int = 0) -> bool:
     """Whether two values are equal and, for objects, the same one."""
+    if one is other:
+        return True
     if isinstance(one, Known) and isinstance(other, Known):
         return type(one.value) is type(other.value) and one.value == other.value
     if isinstance(one, Symbol) and isinstance(other, Symbol):
         return one.name == other.name
     if isinstance(one, Items) and isinstance(other, Items):
-        return len(one.values) == len(other.values) and all(map(same, one.values, other.values))
+        if len(one.values) != len(other.values) or len(one.values) > MAX_COMPARED or depth > 1:
+            return False
+        pairs = zip(one.values, other.values, strict=True)
+        return all(same(mine, theirs, depth + 1) for mine, theirs in pairs)
     return one == other
