@@ -14,9 +14,10 @@ from workload.source import SourceText
 
 KNOWN: dict[str, tuple[str, ...]] = {
     "transformers": ("4.57.6", "5.8.0", "5.14.1", "5.23.0"),
-    "trl": ("0.24.0", "1.8.0", "1.16.0"),
+    "trl": ("0.17.0", "0.19.1", "0.22.0", "0.24.0", "1.8.0", "1.16.0"),
     "peft": ("0.18.1", "0.19.1", "0.21.2"),
     "accelerate": ("1.15.0",),
+    "deepspeed": ("0.19.8",),
     "axolotl": ("0.18.0",),
     "llamafactory": ("0.9.6",),
     "torchtune": ("0.7.0",),

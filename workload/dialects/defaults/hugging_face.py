@@ -1,8 +1,9 @@
 """Defaults of transformers, TRL and PEFT argument classes by release; training-speed keywords only.
 
 Introspected from the PyPI releases named in `workload.versions.KNOWN` on 2026-11-20 (transformers
-training_args.py and modeling_utils.py, trl/trainer/*_config.py, peft/tuners/lora/config.py). A
-keyword that a release does not have is absent for it.
+training_args.py and modeling_utils.py, trl/trainer/*_config.py, peft/tuners/lora/config.py); TRL
+0.17 to 0.22 read at their tags of github:huggingface/trl. A keyword that a release does not have
+is absent for it.
 """
 
 from __future__ import annotations
@@ -93,8 +94,10 @@ modeling_utils.py; `gradient_checkpointing` is null in 5.23 and resolves to fals
 means all installed trackers in 4.x."""
 
 TRL_BASE: Table = {"bf16": True, "gradient_checkpointing": True, "logging_steps": 10}
-"""base_config.py: `bf16` is null and becomes true unless `fp16` is set; the same in all three
-releases. The TRL trainers set `use_reentrant` to false."""
+"""base_config.py: `bf16` is null and becomes true unless `fp16` is set; the same from 0.22 on. The
+TRL trainers set `use_reentrant` to false from 0.27 on."""
+_BEFORE_0_22: Table = {"gradient_checkpointing": False}
+_BEFORE_0_19: Table = {"gradient_checkpointing": False, "bf16": False, "logging_steps": 500}
 TRL_CLASSES: dict[str, Table] = {
     "SFTConfig": {
         "learning_rate": 2e-05,
@@ -142,6 +145,27 @@ TRL_CLASSES: dict[str, Table] = {
     },
 }
 TRL_BY_RELEASE: dict[str, dict[str, Table]] = {
+    "0.17.0": {
+        **dict.fromkeys(TRL_CLASSES, _BEFORE_0_19),
+        "RewardConfig": {**_BEFORE_0_19, "learning_rate": 5e-05},
+        "GRPOConfig": {
+            **_BEFORE_0_19,
+            "max_completion_length": 256,
+            "vllm_gpu_memory_utilization": None,
+            "beta": 0.04,
+        },
+    },
+    "0.19.1": {
+        **dict.fromkeys(TRL_CLASSES, _BEFORE_0_22),
+        "SFTConfig": {**_BEFORE_0_22, "packing_strategy": "ffd", "pad_to_multiple_of": None},
+        "RewardConfig": {**_BEFORE_0_22, "learning_rate": 5e-05},
+        "GRPOConfig": {**_BEFORE_0_22, "max_completion_length": 256, "vllm_mode": "server"},
+    },
+    "0.22.0": {
+        "SFTConfig": {"pad_to_multiple_of": None},
+        "RewardConfig": {"learning_rate": 5e-05},
+        "GRPOConfig": {"max_completion_length": 256, "vllm_mode": "server"},
+    },
     "0.24.0": {
         "SFTConfig": {"pad_to_multiple_of": None},
         "GRPOConfig": {"max_completion_length": 256, "vllm_mode": "server"},
@@ -180,6 +204,9 @@ MODEL_CONFIG: Table = {
     "use_bnb_nested_quant": False,
 }
 MODEL_CONFIG_BY_RELEASE: dict[str, Table] = {
+    "0.17.0": {"torch_dtype": None, "trust_remote_code": False},
+    "0.19.1": {"torch_dtype": None, "trust_remote_code": False},
+    "0.22.0": {"torch_dtype": None, "trust_remote_code": False},
     "0.24.0": {"torch_dtype": None, "trust_remote_code": False},
     "1.8.0": {"dtype": "float32"},
     "1.16.0": {"dtype": "float32"},
@@ -251,7 +278,9 @@ def config_defaults(class_name: str, versions: Mapping[str, str]) -> dict[str, D
         return base
     if class_name not in TRL_CLASSES:
         return {}
-    own = {**TRL_BASE, **TRL_CLASSES[class_name], "gradient_checkpointing_reentrant": False}
+    own = {**TRL_BASE, **TRL_CLASSES[class_name]}
+    if is_at_least(versions.get("trl") or KNOWN["trl"][-1], "0.27"):
+        own["gradient_checkpointing_reentrant"] = False
     drift = {release: tables.get(class_name, {}) for release, tables in TRL_BY_RELEASE.items()}
     return {**base, **_sourced("trl", own, drift, versions)}
 
