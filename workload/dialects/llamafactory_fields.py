@@ -109,8 +109,8 @@ def _method(reader: FieldReader) -> None:
     else:
         reader.default("finetune_method", word)
     rank = reader.value("lora_r")
-    given = reader.is_stated("lora_alpha") and reader.value("lora_alpha") != 0
-    if not given and isinstance(rank, int):  # `lora_alpha or lora_rank * 2`
+    none = reader.is_open("lora_alpha") or reader.value("lora_alpha") == 0
+    if none and isinstance(rank, int):  # finetuning_args.py: 0 counts as not given
         reader.derived("lora_alpha", rank * 2, "2 x lora_rank")
     if reader.is_open("ddp_find_unused_parameters"):
         why = "LLaMA-Factory sets it for LoRA with DDP"
