@@ -21,7 +21,7 @@ SHOW_LINK = """(link) => {
   const url = new URL(link || location.pathname, location.href);
   const theme = new URLSearchParams(location.search).get("__theme");
   if (theme) url.searchParams.set("__theme", theme);
-  if (link && url.href !== location.href) history.replaceState(null, "", url);
+  if (url.href !== location.href) history.replaceState(null, "", url);
   url.searchParams.delete("__theme");
   return link ? url.href : "";
 }"""

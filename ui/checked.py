@@ -11,21 +11,17 @@ from ui.figures import count, words
 
 AREAS = {
     "precision": "Precision",
+    "quant": "Precision",
     "attention": "Attention and kernels",
-    "kernels": "Attention and kernels",
-    "compile": "Attention and kernels",
     "batch": "Batch and data",
-    "batching": "Batch and data",
     "data": "Batch and data",
-    "memory": "Memory",
-    "optimizer": "Memory",
-    "optim": "Memory",
-    "quant": "Memory",
-    "quantization": "Memory",
-    "correctness": "Correct training",
-    "checkpointing": "Correct training",
+    "memory": "Memory and optimizer",
+    "optim": "Memory and optimizer",
+    "correct": "Correct training",
+    "names": "Names the library knows",
 }
-OTHER = "System and logging"
+"""Heading by the first word of a rule's id, which is the name of its file in kb/rules."""
+OTHER = "System and environment"
 
 
 def area_of(rule_id: str) -> str:

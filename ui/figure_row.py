@@ -81,7 +81,7 @@ def _whole_run(report: Report) -> str:
     if shown is None:
         return ""
     pair = _pair("mfu", report.before, report.after, "")
-    return _figure("Share of peak FLOPs (MFU)", pair, between(shown))
+    return _figure("Share of peak FLOPs (MFU)", pair, f"{between(shown)}, of its format’s peak")
 
 
 def _memory(report: Report) -> str:

@@ -18,6 +18,7 @@ FORMATS = {
     "py_trl": "TRL script",
     "py_hf_trainer": "Transformers script",
 }
+METHODS = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full fine-tuning"}
 COMPLETED = {"rules": "by rules", "model": "by a model", "model+rules": "by a model with rules"}
 
 
@@ -191,11 +192,11 @@ def meta_line(report: Report, note: str = "") -> str:
     """File, framework, model and card, and who audited in what time."""
     method = report.fields.get("finetune_method")
     model = report.fields.get("model_id")
-    what = [
-        str(field.value).rsplit("/", 1)[-1]
-        for field in (model, method)
-        if field is not None and field.value is not None
-    ]
+    what = []
+    if model is not None and model.value is not None:
+        what.append(str(model.value).rstrip("/").rsplit("/", 1)[-1])
+    if method is not None and method.value is not None:
+        what.append(METHODS.get(str(method.value), str(method.value)))
     said = f"Audited in {duration(report.seconds)} {COMPLETED[report.completed_by]}"
     parts = [
         f'<b class="gg-mono">{escape(report.workload_name)}</b>',
@@ -234,7 +235,13 @@ def actions(report: Report) -> str:
 
 
 def verdict_card(report: Report, note: str = "", *, level: int = 1) -> str:
-    """The card that makes sense alone as a picture. `level` is its heading's."""
+    """The card that makes sense alone as a picture.
+
+    Args:
+        report: the finished audit.
+        note: stands where else the time of the audit is told.
+        level: of the heading; the page moves the focus to it when it is the first one.
+    """
     placed = place_findings(report)
     head = headline(report, placed)
     has_figures = report.before is not None or report.after is not None
@@ -244,12 +251,13 @@ def verdict_card(report: Report, note: str = "", *, level: int = 1) -> str:
         word = "All figures " + report.provenance
         aside = f'<span class="gg-right">{badge_of(report, text=word)}</span>'
     ends = f' <span class="gg-range">{head.range}</span>' if head.range else ""
+    target = ' tabindex="-1" id="gg-headline"' if level == 1 else ""
     return (
         '<section class="gg-card gg-verdict" id="gg-verdict" '
         f'data-verdict="{report.comparison.verdict}"'
         f' data-edits="{sum(edit.applied for edit in report.patch.edits)}">'
         f"{meta_line(report, note)}"
-        f'<div class="gg-head"><h{level} tabindex="-1" id="gg-headline">'
+        f'<div class="gg-head"><h{level}{target}>'
         f"{badge}{head.text}{ends}</h{level}>{aside}</div>"
         f'<p class="gg-lede">{lede(report, placed)}</p>'
         f"{counts(placed, len(report.checked))}{figure_row(report)}{actions(report)}</section>"

@@ -219,7 +219,7 @@ CHECKED = tuple(
         ("attention.eager", "A fused attention kernel is used"),
         ("batch.too_small", "The micro-batch fills the card"),
         ("data.workers", "Loader workers are set"),
-        ("correctness.pad_is_eos", "Pad token differs from EOS"),
+        ("correct.pad_is_eos", "Pad token differs from EOS"),
         ("env.blocking_launches", "No debug variables set"),
     )
 )

@@ -257,7 +257,7 @@ def test_belief_names_the_error_and_the_weak_spot() -> None:
     said = text(believe_part(made.report()))
     assert "Tested on 257 published runs" in said
     assert "Median error 6.5%, mean 9.6%" in said
-    assert "On the 14 it was tested with, the median error is 8.3%" in said
+    assert "It was tested with 14, where the median error is 8.3%" in said
     assert "Name your GPU. Assumed now: 1x AMD Instinct MI300X" in said
     assert believe_part(made.without_estimate()) == ""
 
@@ -266,6 +266,7 @@ def test_checks_are_grouped_and_counted() -> None:
     said = text(checked_part(made.report()))
     assert "12 rules apply to this file: 5 fired, 7 passed." in said
     assert said.index("Precision matches the card") < said.index("Attention and kernels")
+    assert "System and environment No debug variables set" in said
 
 
 EVIL = '<img src=x onerror="alert(1)">'

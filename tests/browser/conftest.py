@@ -1,0 +1,171 @@
+"""One real app and one real Chromium for all browser tests; without one they are skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+START_SECONDS = 180
+"""Importing gradio alone takes 3 to 25 s; a busy machine takes longer."""
+
+
+class App(NamedTuple):
+    """The running app."""
+
+    url: str
+    log: Path
+    data: Path
+
+
+def find_chromium() -> str | None:
+    """A Chromium of this machine."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = find_chromium()
+    if found is None:
+        reason = f"no Chromium found (looked for {', '.join(NAMES)}): apt-get install chromium"
+        if os.environ.get("GOBLIN_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"GOBLIN_REQUIRE_BROWSER=1, but {reason}")
+        pytest.skip(reason)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Poll until the app answers."""
+    for _ in range(START_SECONDS * 4):
+        if process.poll() is not None:
+            pytest.fail(f"app.py ended with {process.returncode}: {log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(f"{url}/config", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.25)
+    pytest.fail(f"app.py did not answer within {START_SECONDS} s: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def app(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """`python app.py` as a user starts it: own port, own data folder, no keys."""
+    data = tmp_path_factory.mktemp("goblin")
+    log = data / "app.log"
+    port = free_port()
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GOBLIN_", "GRADIO_", "SPACE_")) and "KEY" not in name
+    }
+    environment |= {"GRADIO_SERVER_PORT": str(port), "GOBLIN_DATA_DIR": str(data / "log")}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url, process, log)
+        yield App(url, log, data)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    assert "Traceback" not in log.read_text(), f"the app raised: {log.read_text()[-3000:]}"
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+class Visitor(NamedTuple):
+    """One browser with its own storage, and what went wrong in it."""
+
+    page: Page
+    context: BrowserContext
+    faults: list[str]
+
+
+def visit(browser: Browser, app: App, *, width: int = 1280, **options: object) -> Visitor:
+    """A new visitor; every console error, page error and request to another host is a fault."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, accept_downloads=True, **options
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+    page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
+    page.on(
+        "console",
+        lambda message: (
+            faults.append(f"console: {message.text}") if message.type == "error" else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((app.url, "data:", "blob:"))
+            else faults.append(f"request to another host: {request.url}")
+        ),
+    )
+    return Visitor(page, context, faults)
+
+
+@pytest.fixture
+def visitor(browser: Browser, app: App) -> Iterator[Visitor]:
+    one = visit(browser, app)
+    yield one
+    one.context.close()
+    assert not one.faults
+
+
+@pytest.fixture
+def another(browser: Browser, app: App) -> Iterator[Visitor]:
+    """A second person: other cookies, other storage."""
+    one = visit(browser, app)
+    yield one
+    one.context.close()
+    assert not one.faults
+
+
+@pytest.fixture
+def phone(browser: Browser, app: App) -> Iterator[Visitor]:
+    one = visit(browser, app, width=390, has_touch=True, reduced_motion="reduce")
+    yield one
+    one.context.close()
+    assert not one.faults
