@@ -29,6 +29,8 @@ def detected(text: str, name: str = "file", wanted: str | None = None) -> str:
         (FACTORY, "llamafactory_yaml"),
         (SCRIPT, "py_trl"),
         ('{"base_model": "a", "micro_batch_size": 1, "sequence_len": 5}', "axolotl_yaml"),
+        ("{base_model: a, micro_batch_size: 1, sequence_len: 5}", "axolotl_yaml"),
+        ('{"zero_optimization": {"stage": 2}}', "deepspeed_json"),
         ("# import os\n" + AXOLOTL, "axolotl_yaml"),
         ("#!/usr/bin/env python\n" + SCRIPT, "py_trl"),
     ],
@@ -56,9 +58,12 @@ def test_an_unknown_choice_names_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("text", "name", "words"),
     [
-        ("compute_environment: LOCAL_MACHINE\n", "a.yaml", "accelerate config"),
-        ('{"zero_optimization": {"stage": 2}}', "ds.json", "DeepSpeed config"),
-        ('{"peft_type": "LORA", "base_model_name_or_path": "x"}', "a.json", "adapter_config"),
+        ('{"architectures": ["A"], "model_type": "a"}', "config.json", "a model's config.json"),
+        ('{"cells": [], "nbformat": 4}', "a.json", "notebook"),
+        ('[{"instruction": "a", "output": "b"}]', "data.json", "top level is a list"),
+        ('{"instruction": "a"}\n{"instruction": "b"}\n', "data.json", "JSON lines"),
+        ('{"zero_optimization": {"stage": 2,}', "ds.json", "never closed"),
+        ('{"learning_rate": {{ rate }}}', "args.json", "template"),
         ("model_name_or_path: x\ndataset_name: y\n", "sft.yaml", "TRL recipe"),
         ("model: x\nmodel_class: llm\ndist_config: {}\n", "v1.yaml", "LLaMA-Factory v1"),
         ('{"cells": [], "nbformat": 4}', "a.ipynb", "notebook"),
@@ -77,6 +82,8 @@ def test_what_is_not_read_is_named_with_what_is(text: str, name: str, words: str
 
 
 def test_kinds_of_text() -> None:
+    assert text_kind(SourceText("x", '{"a": 1}')) == "json"
+    assert text_kind(SourceText("x", "{a: 1}")) == "json"
     assert text_kind(SourceText("x", AXOLOTL)) == "yaml"
     assert text_kind(SourceText("x", SCRIPT)) == "python"
     assert (

@@ -6,6 +6,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from workload.dialects.defaults.hugging_face import removed_keyword
 from workload.dialects.script_names import HF_CONFIGS
 from workload.dialects.script_reader import ScriptReader
 from workload.dialects.script_values import Slot, Thing
@@ -38,8 +39,6 @@ _SEQ2SEQ = frozenset(
 _LISTED = frozenset({"SFTConfig", "DPOConfig", "GRPOConfig", "KTOConfig", "RewardConfig"})
 """TRL configs whose keywords are listed in full."""
 RENAMED: dict[str, tuple[str, str, str]] = {
-    "evaluation_strategy": ("eval_strategy", "transformers", "4.46"),
-    "no_cuda": ("use_cpu", "transformers", "5.0"),
     "torch_dtype": ("dtype", "transformers", "4.56"),
     "use_flash_attention_2": ("attn_implementation", "transformers", "4.36"),
     "tokenizer": ("processing_class", "transformers", "4.46"),
@@ -59,14 +58,19 @@ def known_keywords() -> frozenset[str]:
 def check_keywords(reader: ScriptReader) -> None:
     """Notices of keywords that the read run's calls would refuse or have under a newer name."""
     run = reader.run
+    version = reader.versions.get("transformers") or KNOWN["transformers"][-1]
     for thing in (run.config, run.trainer, run.model):
         if thing is None:
             continue
         for keyword, slot in run.entries(thing).items():
-            if isinstance(slot.holder, ast.keyword):
-                _renamed(reader, thing, keyword, slot)
-                if thing is run.config:
-                    _unknown(reader, thing, keyword, slot)
+            if not isinstance(slot.holder, ast.keyword):
+                continue
+            _renamed(reader, thing, keyword, slot)
+            if thing is run.config:
+                _unknown(reader, thing, keyword, slot)
+                gone = removed_keyword(keyword, version)
+                if gone is not None:
+                    reader.notice("deprecated", gone, slot.holder.lineno)
 
 
 def _renamed(reader: ScriptReader, thing: Thing, keyword: str, slot: Slot) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from audit.records.base import Json
 from workload.dialects import NamedFile
 from workload.dialects.script_reader import (
     NOT_PLAIN,
@@ -76,13 +77,7 @@ def read_cache(reader: ScriptReader) -> None:
 def read_surroundings(reader: ScriptReader) -> None:
     """Variables, TF32 outside the config, the padding token, data and kernels."""
     run, moment = reader.run, reader.run.moment
-    for name, slot in moment.env.items():
-        if name == OPEN:
-            continue
-        reader.state(f"env:{name}", slot, f"os.environ[{name!r}]")
-        found = reader.fields[f"env:{name}"]
-        if found.origin == "stated" and not isinstance(found.value, str):
-            reader.unknown(f"env:{name}", slot, f"os.environ[{name!r}]", "not a text")
+    _variables(reader)
     for name in _TF32:
         allowed = moment.symbols.get(name)
         if allowed is not None:
@@ -99,6 +94,24 @@ def read_surroundings(reader: ScriptReader) -> None:
     if run.scene.kernels:
         node = run.scene.kernels[0]
         reader.state_value("liger", True, Slot(Known(True, node), node), "apply_liger_kernel")
+
+
+def _variables(reader: ScriptReader) -> None:
+    """Each variable as a field of its own, and those that are known as one block."""
+    known: dict[str, Json] = {}
+    for name, slot in reader.run.moment.env.items():
+        if name == OPEN:
+            continue
+        field, key = f"env:{name}", f"os.environ[{name!r}]"
+        reader.state(field, slot, key)
+        found = reader.fields.get(field)
+        if found is not None and found.origin == "stated":
+            if isinstance(found.value, str):
+                known[name] = found.value
+            else:
+                reader.unknown(field, slot, key, "not a text")
+    if known:
+        reader.derived("env", known, "the variables that the script sets")
 
 
 def _datasets(reader: ScriptReader) -> None:
