@@ -36,7 +36,7 @@ from runner.estimator.memory import (
     project_memory,
 )
 from runner.estimator.observed import FOLDS, Observation, PublishedPair, load_observations
-from runner.estimator.spread import cell_of, kind_of
+from runner.estimator.spread import cell_of, kind_of, speed_width
 from runner.estimator.throughput import project_step
 from runner.estimator.work import Work, measure_work
 
@@ -47,6 +47,8 @@ CROWD = 20
 SMALL_CHANGE = 0.1
 """Ratios nearer to 1 than this (in log) set the width of a pair at no change."""
 TRUST = {"core": 1.0, "exact": 0.5, "variable": 0.25}
+NOTHING_SEEN = 0.5
+"""Half width of a class that no published run shows."""
 Values = dict[str, float]
 
 
@@ -57,16 +59,19 @@ def main() -> int:
     speed = [item for item in observations if item.step_s]
     memory = [item for item in observations if item.memory_gb]
     speed_problem, memory_problem = _speed_problem(speed), _memory_problem(memory)
-    speed_errors = _cross_validate(speed_problem, speed)
-    memory_errors = _cross_validate(memory_problem, memory)
-    widths = _intervals(speed_problem, speed, speed_errors, memory, memory_errors)
+    speed_values = solve(speed_problem, range(len(speed)))
+    memory_values = solve(memory_problem, range(len(memory)))
+    speed_errors = _cross_validate(speed_problem, speed, speed_values)
+    memory_errors = _cross_validate(memory_problem, memory, memory_values)
+    widths = _intervals(speed_problem, speed, speed_errors, speed_values)
+    widths["memory"] = _memory_widths(memory, memory_errors)
     widths["pairs"] = _pair_widths(pairs, speed, speed_errors, memory, memory_errors)
     errors = _report(speed, speed_errors, memory, memory_errors)
     errors["coverage"] = _coverage(widths, speed, speed_errors)
     result: dict[str, Any] = {
         "about": "Written by python -m runner.estimator.calibrate; do not edit.",
-        "speed": _rounded(_fit(speed_problem, range(len(speed)))),
-        "memory": _rounded(_fit(memory_problem, range(len(memory)))),
+        "speed": _rounded(speed_values),
+        "memory": _rounded(memory_values),
         "intervals": widths,
         "errors": errors,
     }
@@ -135,65 +140,91 @@ def _columns(rows: Sequence[Any]) -> list[Any]:
     return [numpy.array(column, dtype=float) for column in zip(*rows, strict=True)]
 
 
-def _fit(problem: Problem, rows: Sequence[int]) -> Values:
-    return solve(problem, rows)
-
-
 def _rounded(values: Values) -> Values:
     return {name: float(f"{value:.6g}") for name, value in values.items()}
 
 
-def _left_out(problem: Problem, marks: Sequence[object]) -> Any:
+def _left_out(problem: Problem, marks: Sequence[object], start: Values) -> Any:
     """Errors (log prediction - log published) of each part by a fit without it."""
     errors = numpy.zeros(len(marks))
     for mark in sorted(set(marks), key=str):
         inside = [place for place, other in enumerate(marks) if other == mark]
         outside = [place for place, other in enumerate(marks) if other != mark]
-        values = _fit(problem, outside)
+        values = solve(problem, outside, start)
         errors[inside] = predict(problem, values, inside) - problem.observed[inside]
     return errors
 
 
-def _cross_validate(problem: Problem, items: Sequence[Observation]) -> Any:
-    return _left_out(problem, [item.fold % FOLDS for item in items])
+def _cross_validate(problem: Problem, items: Sequence[Observation], start: Values) -> Any:
+    """Errors of each fifth by a fit of three others: as much unseen as a user's own run is."""
+    errors = numpy.zeros(len(items))
+    folds = [item.fold for item in items]
+    for fold in range(FOLDS):
+        inside = [place for place, other in enumerate(folds) if other == fold]
+        unseen = (fold, (fold + 1) % FOLDS)
+        outside = [place for place, other in enumerate(folds) if other not in unseen]
+        values = solve(problem, outside, start)
+        errors[inside] = predict(problem, values, inside) - problem.observed[inside]
+    return errors
 
 
-def _quantile(errors: Any, share: float = 0.8) -> float:
-    """Quantile of absolute errors with the small-sample correction (n + 1) / n."""
+def _quantile(errors: Any, groups: Sequence[str] = ()) -> float:
+    """80% quantile of absolute errors; every group weighs the same however many runs it has.
+
+    Small samples are corrected by (n + 1) / n.
+    """
     if not len(errors):
-        return 0.5
-    rank = min(1.0, share * (1 + 1 / len(errors)))
-    return float(f"{numpy.quantile(numpy.abs(errors), rank):.4g}")
+        return NOTHING_SEEN
+    sizes = Counter(groups)
+    weights = numpy.array([1 / sizes[group] for group in groups] or [1.0] * len(errors))
+    order = numpy.argsort(numpy.abs(errors))
+    reached = numpy.cumsum(weights[order]) / weights.sum()
+    share = min(1.0, 0.8 * (1 + 1 / len(errors)))
+    place = min(int(numpy.searchsorted(reached, share)), len(errors) - 1)
+    return float(f"{abs(errors[order[place]]):.4g}")
+
+
+def _widths(errors: Any, kinds: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
+    """Half width of every class, and of each combination of stack and card inside it."""
+    found: dict[str, Any] = {}
+    for kind in sorted(set(kinds)):
+        inside = [place for place, other in enumerate(kinds) if other == kind]
+        names = [cells[place] for place in inside]
+        chosen = errors[inside]
+        found[kind] = {
+            "all": _quantile(chosen, names),
+            "cells": {
+                name: [count, _quantile(chosen[numpy.array(names) == name])]
+                for name, count in sorted(Counter(names).items())
+            },
+        }
+    return found
 
 
 def _intervals(
-    problem: Problem,
-    speed: Sequence[Observation],
-    speed_errors: Any,
-    memory: Sequence[Observation],
-    memory_errors: Any,
+    problem: Problem, speed: Sequence[Observation], errors: Any, start: Values
 ) -> dict[str, Any]:
-    kinds = numpy.array([kind_of(item.job, variable=item.variable) for item in speed])
-    memory_kinds = numpy.array([_memory_kind(item) for item in memory])
+    """Half widths of speeds per class, and what an unseen card or combination adds."""
+    kinds = [kind_of(item.job, variable=item.variable) for item in speed]
     core = numpy.array([item.scope == "core" for item in speed])
     cells = [cell_of(item.job) for item in speed]
     cards = [item.job.hardware.id for item in speed]
-    cell_errors = _left_out(problem, cells)[core]
-    card_errors = _left_out(problem, cards)[core]
-    dense = _quantile(speed_errors[kinds == "dense"])
+    cell_errors = _left_out(problem, cells, start)[core]
+    card_errors = _left_out(problem, cards, start)[core]
+    widths = _widths(errors, kinds, cells)
+    dense = widths["dense"]["all"]
+    runs = (("cells", cells), ("cards", cards))
     return {
-        "speed": {kind: _quantile(speed_errors[kinds == kind]) for kind in sorted(set(kinds))},
-        "memory": {
-            kind: _quantile(memory_errors[memory_kinds == kind])
-            for kind in sorted(set(memory_kinds))
-        },
+        "speed": widths,
         "unseen_cell": _beyond(_median_by(cell_errors, cells, core), dense),
         "unseen_card": _beyond(_median_by(card_errors, cards, core), dense),
-        "runs": {
-            "cells": dict(sorted(Counter(cells).items())),
-            "cards": dict(sorted(Counter(cards).items())),
-        },
+        "runs": {name: dict(sorted(Counter(of).items())) for name, of in runs},
     }
+
+
+def _memory_widths(items: Sequence[Observation], errors: Any) -> dict[str, Any]:
+    stacks = [item.job.stack for item in items]
+    return _widths(errors, [_memory_kind(item) for item in items], stacks)
 
 
 def _memory_kind(item: Observation) -> str:
@@ -208,7 +239,7 @@ def _median_by(errors: Any, marks: Sequence[str], chosen: Any) -> Any:
 
 def _beyond(errors: Any, known: float) -> float:
     """What an unseen part adds to the width of a seen one, in quadrature."""
-    return float(f"{max(0.0, _quantile(errors) ** 2 - known**2 / 4) ** 0.5:.4g}")
+    return float(f"{max(0.0, _quantile(errors) ** 2 - known**2) ** 0.5:.4g}")
 
 
 def _pair_widths(
@@ -278,9 +309,9 @@ def _summary(errors: Any) -> dict[str, float]:
 
 
 def _coverage(widths: dict[str, Any], items: Sequence[Observation], errors: Any) -> float:
-    """Share of unseen runs inside their class's interval."""
+    """Share of unseen runs inside their interval."""
     inside = [
-        abs(error) <= widths["speed"][kind_of(item.job, variable=item.variable)]
+        abs(error) <= speed_width(widths, item.job, variable=item.variable)
         for item, error in zip(items, errors, strict=True)
     ]
     return round(float(sum(inside)) / len(inside), 4)

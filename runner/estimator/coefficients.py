@@ -31,12 +31,11 @@ SPEED_PRIORS: Mapping[str, Prior] = {
     "saturation_tokens": Prior(223, 0.5),
     "saturation_width": Prior(421, 0.5),
     "saturation_expert": Prior(58, 0.5),
-    "experts": Prior(0.6, 0.3),
-    "experts_looped": Prior(0.5, 0.4),
     "precision:fp32": Prior(0.85, 0.15),
     "precision:tf32": Prior(0.85, 0.15),
     "precision:fp16": Prior(1.0, 0.03),
     "precision:fp8": Prior(0.93, 0.10),
+    "precision:fp8_rowwise": Prior(0.70, 0.15),
     "precision:mxfp8": Prior(0.88, 0.10),
     "precision:nvfp4": Prior(0.71, 0.15),
     # attention kernels: forward and backward rate relative to matrix products
@@ -65,9 +64,11 @@ SPEED_PRIORS: Mapping[str, Prior] = {
     # launches, seconds
     "layer": Prior(0.0024, 0.3),
     "adapter": Prior(0.0001, 0.4),
+    "sharded_adapter": Prior(0.003, 0.5),
+    "sharded_fused": Prior(0.5, 0.3),
     "micro": Prior(0.004, 0.5),
     "step": Prior(0.012, 0.5),
-    "expert_launch": Prior(0.00013, 0.3),
+    "expert_launch": Prior(0.00025, 0.4),
     "launch_compiled": Prior(0.4, 0.3),
     # communication: share that compute does not hide
     "gather_exposed": Prior(0.6, 0.3),
@@ -77,17 +78,19 @@ SPEED_PRIORS: Mapping[str, Prior] = {
     "tensor_overlapped": Prior(0.7, 0.2),
     "expert_near": Prior(0.6, 0.3),
     "expert_far": Prior(0.3, 0.4),
+    "deep_ep": Prior(0.6, 0.3),
     "reduce_exposed": Prior(0.45, 0.3),
     "bubble": Prior(1.0, 0.1),
 }
-KEYED = ("hardware:", "stack:", "launch:", "cell:")
 KEYED_PRIORS: Mapping[str, Prior] = {
     "hardware:": Prior(1.0, 0.12),
     "stack:": Prior(1.0, 0.15),
     "launch:": Prior(1.0, 0.5),
     "cell:": Prior(1.0, 0.06),
+    "experts:": Prior(0.5, 0.3),
 }
-"""Factors per card, per stack, per stack for launches, and per (stack, card, method)."""
+"""Factors per card, per stack, per stack for launches, per (stack, card, method); and the rate of
+expert products relative to dense ones, per stack and kernel."""
 
 
 class Coefficients(NamedTuple):
@@ -115,6 +118,8 @@ class Coefficients(NamedTuple):
     deepspeed: Any
     layer: Any
     adapter: Any
+    sharded_adapter: Any
+    sharded_fused: Any
     micro: Any
     step: Any
     expert_launch: Any
@@ -126,6 +131,7 @@ class Coefficients(NamedTuple):
     tensor_overlapped: Any
     expert_near: Any
     expert_far: Any
+    deep_ep: Any
     reduce_exposed: Any
     bubble: Any
 
@@ -154,7 +160,7 @@ def speed_keys(job: Job) -> Keys:
     return Keys(
         precision=f"precision:{job.precision}",
         attention=attention,
-        experts="experts" if job.fast_experts else "experts_looped",
+        experts=f"experts:{job.stack if job.fast_experts else 'looped'}",
         hardware=f"hardware:{job.hardware.id}",
         stack=f"stack:{job.stack}",
         launch=f"launch:{job.stack}",
@@ -164,9 +170,9 @@ def speed_keys(job: Job) -> Keys:
 
 def prior_of(name: str) -> Prior:
     """The prior of any coefficient by its name."""
-    for prefix in KEYED:
+    for prefix, prior in KEYED_PRIORS.items():
         if name.startswith(prefix):
-            return KEYED_PRIORS[prefix]
+            return prior
     return SPEED_PRIORS.get(name, Prior(1.0, 0.1))
 
 
@@ -178,7 +184,7 @@ def combine(value: Any, keys: Keys) -> Coefficients:
     plain = {
         name: value(name)
         for name in Coefficients._fields
-        if name in SPEED_PRIORS and name not in ("gemm", "experts")
+        if name in SPEED_PRIORS and name != "gemm"
     }
     plain |= {
         "gemm": value("gemm") * rate,
@@ -188,6 +194,7 @@ def combine(value: Any, keys: Keys) -> Coefficients:
         "attention_backward": plain["attention_backward"] * attention * rate,
         "layer": plain["layer"] * launch,
         "adapter": plain["adapter"] * launch,
+        "sharded_adapter": plain["sharded_adapter"] * launch,
         "micro": plain["micro"] * launch,
         "step": plain["step"] * launch,
     }

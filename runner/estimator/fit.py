@@ -16,6 +16,7 @@ from runner.estimator.coefficients import Prior
 
 Columns = Any
 """A numpy array, one number per row."""
+ITERATIONS = 30
 SOFT = 0.15
 """Residuals beyond this (in log) count linearly: a published table holds errors of its own."""
 
@@ -33,16 +34,21 @@ class Problem:
     """Field of the keys -> name of the coefficient that each row uses."""
 
 
-def solve(problem: Problem, rows: Sequence[int], iterations: int = 25) -> dict[str, float]:
-    """Coefficients that fit the given rows; names untouched by the data keep their prior."""
+def solve(
+    problem: Problem, rows: Sequence[int], start: dict[str, float] | None = None
+) -> dict[str, float]:
+    """Coefficients that fit the given rows; names untouched by the data keep their prior.
+
+    `start` only shortens the way: the minimum does not depend on it.
+    """
     chosen = numpy.array(sorted(rows))
     centre = numpy.log([prior.value for prior in problem.priors])
     spread = numpy.array([prior.spread for prior in problem.priors])
     lookup = _Lookup(problem, chosen)
-    theta = centre.copy()
+    theta = numpy.log([start[name] for name in problem.names]) if start else centre.copy()
     damping = 1e-2
     error, cost = _residuals(problem, lookup, theta, chosen, centre, spread)
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         slope = _jacobian(problem, lookup, theta, chosen)
         scale = _robust(error) * numpy.sqrt(problem.weights[chosen])
         weighted = slope * scale[:, None]
@@ -57,7 +63,7 @@ def solve(problem: Problem, rows: Sequence[int], iterations: int = 25) -> dict[s
         gain = cost - trial
         theta, error, cost = theta - step, trial_error, trial
         damping = max(1e-6, damping / 4)
-        if gain < 1e-6 * cost:
+        if gain < 1e-5 * cost:
             break
     return {name: float(numpy.exp(value)) for name, value in zip(problem.names, theta, strict=True)}
 

@@ -13,6 +13,9 @@ from runner.estimator.work import trained_parameters
 
 QUANTIZED_BYTES = {"plain": 2.0, "nf4": 0.5625, "nf4-double": 0.5159, "int8": 1.03, "gptq": 0.5625}
 """Bytes per body weight: 4 bits and an fp32 scale per 64 (nf4: 8-bit scales when double)."""
+SELECTIVE = 0.45
+"""Share of a layer's activations that selective checkpointing keeps (assumed: the products of
+matrices, without the MLP's inner values)."""
 GB = 1e9
 
 
@@ -47,7 +50,7 @@ class Footprint(NamedTuple):
     buckets: float
     """DDP's or DeepSpeed's gradient buckets, one copy of the gradients."""
     deepspeed: float
-    """Trained parameters under DeepSpeed, 1e9, per shard."""
+    """Trained parameters under DeepSpeed per shard, 1e9; its buffers stop growing at 1e9."""
     offloaded: float
 
 
@@ -58,13 +61,17 @@ def measure_footprint(job: Job) -> Footprint:
     split = layout.pipeline * layout.tensor
     trained = trained_parameters(job, counts) / split
     shards = layout.shard_ranks
+    if model.experts and layout.expert > 1 and job.trained:
+        shards = min(
+            shards, layout.expert
+        )  # experts, nearly all weights, split by expert rank only
     state_shards = layout.replicas if layout.sharding.startswith("zero") else shards
     weight_shards = shards if layout.sharding in ("fsdp", "zero3") else 1
     gradient_shards = state_shards if layout.sharding in ("zero2", "zero3", "fsdp") else 1
     if job.stack in ("megatron", "nemo-lora"):
         state_shards = layout.replicas
     rule = job.optimizer
-    kept_share = 1 - job.checkpointing if job.saves == "blocks" else 1 - 0.5 * job.checkpointing
+    kept_share = 1 - job.checkpointing if job.saves == "blocks" else SELECTIVE
     in_flight = min(layout.pipeline, job.accumulation) if layout.pipeline > 1 else 1
     tokens = job.micro_batch * job.longest / layout.context
     layers = model.layers / layout.pipeline * in_flight
@@ -72,8 +79,11 @@ def measure_footprint(job: Job) -> Footprint:
     layer = _layer_bytes(job, width) * tokens
     scores = _score_bytes(job, width) * tokens
     inputs = layers * job.checkpointing * tokens * model.hidden * width / layout.tensor
+    wide = job.fp32_checkpoints or (job.kbit_prepared and shards == 1)
     gathers = layout.sharding in ("fsdp", "zero3") and shards > 1
     block, root = _gathered(job, counts, width)
+    if layout.pipeline > 1:  # a stage stays gathered between its micro-batches
+        block *= model.layers / layout.pipeline
     offload = 0.0 if rule.offloaded else 1.0
     deepspeed = layout.sharding.startswith("zero") and job.stack != "megatron"
     return Footprint(
@@ -82,8 +92,8 @@ def measure_footprint(job: Job) -> Footprint:
         states=offload * trained * rule.state_bytes / state_shards / GB,
         temporary=offload * rule.temporary * trained * job.weight_bytes / state_shards / GB,
         kept_gradients=float(job.accumulation > 1 or deepspeed),
-        inputs=0.0 if job.fp32_checkpoints else inputs / GB,
-        fp32_inputs=inputs / GB if job.fp32_checkpoints else 0.0,
+        inputs=0.0 if wide else inputs / GB,
+        fp32_inputs=inputs / GB if wide else 0.0,
         kept=layers * kept_share * layer / GB,
         frozen=float(job.adapter is not None),
         block=layer / GB,
@@ -95,7 +105,7 @@ def measure_footprint(job: Job) -> Footprint:
         buckets=trained * job.gradient_bytes / GB
         if layout.sharding == "ddp" and layout.replicas > 1
         else 0.0,
-        deepspeed=trained / state_shards / GB if deepspeed else 0.0,
+        deepspeed=min(1.0, trained / state_shards / GB) if deepspeed else 0.0,
         offloaded=float(job.offloaded_activations),
     )
 
@@ -103,10 +113,7 @@ def measure_footprint(job: Job) -> Footprint:
 def _weights(job: Job, counts: Parameters, trained: float, split: int, shards: int) -> float:
     """Bytes of all weights on one device."""
     if job.adapter is None:
-        total = counts.total / split
-        if job.model.experts and job.layout.expert > 1:
-            total /= min(job.layout.expert, shards or 1) if shards == 1 else 1
-        return total * (job.weight_bytes + job.master_bytes) / shards
+        return trained * (job.weight_bytes + job.master_bytes) / shards
     rest = counts.total - counts.body
     plain = job.frozen_bytes
     if job.base == "plain":
@@ -115,7 +122,9 @@ def _weights(job: Job, counts: Parameters, trained: float, split: int, shards: i
         frozen = QUANTIZED_BYTES[job.base] * counts.body + rest * (
             4 if job.kbit_prepared else plain
         )
-    return (frozen / split + trained * job.weight_bytes) / shards
+    held = (frozen / split + trained * job.weight_bytes) / shards
+    # LitGPT loads the whole checkpoint on every rank before it shards
+    return held + (frozen / split if job.stack == "litgpt" and shards > 1 else 0.0)
 
 
 def _layer_bytes(job: Job, width: int) -> float:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model
 
-Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp8", "mxfp8", "nvfp4"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp8", "fp8_rowwise", "mxfp8", "nvfp4"]
 Base = Literal["plain", "nf4", "nf4-double", "int8", "gptq"]
 """How the frozen weights are held; `plain` is the compute dtype."""
 Sharding = Literal["none", "ddp", "zero1", "zero2", "zero3", "fsdp"]

@@ -27,7 +27,7 @@ MEMORY_PRIORS: Mapping[str, Prior] = {
     "root": Prior(1.0, 0.3),
     "temporary": Prior(1.0, 0.05),
     "buckets": Prior(0.7, 0.3),
-    "deepspeed": Prior(6.0, 0.3),
+    "deepspeed": Prior(8.0, 0.3),
     "offloaded": Prior(0.4, 0.4),
     "context:allocated": Prior(0.2, 0.5),
     "context:reserved": Prior(0.5, 0.5),
@@ -36,7 +36,7 @@ MEMORY_PRIORS: Mapping[str, Prior] = {
     "meter:reserved": Prior(1.05, 0.04),
     "meter:device": Prior(1.05, 0.04),
 }
-MEMORY_KEYED: Mapping[str, Prior] = {"held:": Prior(1.0, 0.05), "logits:": Prior(1.0, 0.2)}
+MEMORY_KEYED: Mapping[str, Prior] = {"held:": Prior(1.0, 0.05), "logits:": Prior(1.0, 0.35)}
 """Factors per stack: on everything, and on the logits."""
 
 

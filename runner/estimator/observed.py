@@ -14,10 +14,9 @@ from typing import Any
 
 from runner.estimator.coefficients import DATA
 from runner.estimator.job import Job
-from runner.estimator.points import step_from_speed
+from runner.estimator.points import GIB, step_from_speed
 from runner.estimator.published import read_row
 
-GIB = 1.073741824
 FOLDS = 5
 
 
@@ -58,10 +57,7 @@ def load_observations() -> tuple[tuple[Observation, ...], tuple[PublishedPair, .
     data: dict[str, Any] = json.loads((DATA / "published.json").read_text(encoding="utf-8"))
     found = []
     for config in data["configs"]:
-        row = dict(config)
-        row["source_title"] = data["titles"][config["title"]] if "title" in config else None
-        row["notes"] = data["notes"][config["notes"]] if "notes" in config else None
-        row["source_url_or_repo_path"] = config["source"]
+        row = {**config, "source_url_or_repo_path": config["source"]}
         reading = read_row(row)
         if reading.job is not None and "left_out" not in row:
             found.append(_observation(row, reading.job, variable=reading.variable))

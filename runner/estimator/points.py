@@ -16,6 +16,7 @@ from runner.estimator.job import Job
 from runner.estimator.published import read_row
 
 Row = dict[str, Any]
+GIB = 1.073741824
 SPEED = ("tokens_per_s_per_gpu", "step_s", "samples_per_s", "tflops_per_gpu")
 
 
@@ -37,12 +38,19 @@ def _answer(point: Row) -> dict[str, Any]:
         return {"skipped": reading.reason}
     found = project(reading.job, variable=reading.variable)
     if metric == "peak_mem_gb":
-        return _interval(found.peak.total, found.spread.memory)
+        return _interval(_fitted_peak(found), found.spread.memory)
     return _interval(_speed(point, found, str(metric)), found.spread.speed)
 
 
 def _interval(value: float, half: float) -> dict[str, Any]:
     return {"value": value, "low": value / math.exp(half), "high": value * math.exp(half)}
+
+
+def _fitted_peak(found: Projection) -> float:
+    """The peak; a published run did fit, so it is at most what the card holds (its GB are GiB)."""
+    held = found.job.hardware.memory_gb
+    peak = float(found.peak.total)
+    return min(peak, held * GIB) if held else peak
 
 
 def _counts_real(point: Row) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model
+from kb.catalog.parameters import count_parameters
 from runner.estimator.job import Job, Meter, Stack
 from runner.estimator.lengths import (
     ASSUMED,
@@ -23,13 +24,18 @@ from runner.estimator.lengths import (
 from runner.estimator.published_layout import Row, Split, read_split
 from runner.estimator.published_names import read_hardware, read_model, read_stack
 from runner.estimator.published_recipe import (
+    CHUNKED,
+    COMPILED,
+    OFFLOADED,
     is_fms,
+    newer_accelerate,
     read_adapter,
     read_base,
     read_checkpointing,
     read_optimizer,
     read_precision,
     read_weights,
+    tune_stage,
     words,
 )
 
@@ -37,10 +43,15 @@ _DATA_SETS = (
     # mean and standard deviation of tokens per sample, as the data sets are (Llama tokenizer)
     (r"alpaca", 110.0, 80.0),
     (r"guanaco|r=8|full ft on|32-bit", 400.0, 350.0),
-    (r"max_seq_length is a cap, mean length much shorter|metamath", 210.0, 90.0),
+    (r"max_seq_length is a cap, mean length much shorter|metamath", 341.0, 130.0),
 )
-_LONGER_MAX = 2.4
-"""Longest batch over the mean length, for rows that state a mean only (assumed)."""
+_LONGEST, _LONGEST_PACKED = 4.0, 1.9
+"""Longest batch over the mean length for rows that state a mean only: padded to the longest sample,
+or samples laid end to end, where the batch averages (assumed)."""
+
+
+_OWN_ATTENTION = re.compile(r"chatglm|baichuan2-13b", re.I)
+"""Models whose own code has no fused attention."""
 
 
 class Reading(NamedTuple):
@@ -78,7 +89,8 @@ def _job(
 ) -> Job:
     precision = read_precision(row, stack)
     adapter = read_adapter(row, stack, model)
-    weights = read_weights(row, stack, precision)
+    size = count_parameters(model).total / split.layout.gpus / 1e9
+    weights = read_weights(row, stack, precision, size)
     share, blocks = read_checkpointing(row, stack, hardware)
     base = read_base(row)
     text = words(row)
@@ -106,18 +118,20 @@ def _job(
         adapter=adapter,
         trained_embeddings="(emb)" in text,
         base=base,
-        kbit_prepared=base != "plain" and ("baseline-peft" in text or stack == "ms-swift"),
+        kbit_prepared=base != "plain"
+        and layout.gpus == 1
+        and ("baseline-peft" in text or stack == "ms-swift"),
         frozen_bytes=4 if precision == "fp32" else 2,
         optimizer=read_optimizer(row, stack, weights),
         checkpointing=share,
         saves="blocks" if blocks else "matmuls",
-        fp32_checkpoints=is_fms(row) and layout.gpus > 1 and adapter is not None,
-        offloaded_activations="activation offloading" in text,
+        fp32_checkpoints=newer_accelerate(row) and layout.gpus > 1 and adapter is not None,
+        offloaded_activations=tune_stage(text) >= OFFLOADED,
         eager_attention=_eager(row, model, text),
         packed=bool(row.get("packing")) or "padding-free" in text,
         fused_kernels=foak,
-        chunked_loss="liger" in (row.get("framework") or "") or "chunked" in text,
-        compiled=_compiled(row, text),
+        chunked_loss="liger" in (row.get("framework") or "") or _chunked(stack, text),
+        compiled=_compiled(text),
         fast_experts=not (is_fms(row) and "scattermoe" not in text),
         capacity=_capacity(text),
         deep_ep="deepep" in text,
@@ -135,15 +149,16 @@ def _length(row: Row, stack: Stack, split: Split) -> tuple[Padding, bool] | None
         mean = float(each.group(1))
         if abs(mean - 4096) < 5:
             return exact(mean), False
-        return Padding(mean, mean, mean * _LONGER_MAX, mean * mean), True
+        times = _LONGEST_PACKED if "padding-free" in text else _LONGEST
+        return Padding(mean, mean, mean * times, mean * mean), True
     moments = re.search(r"tokens/sample ([\d.]+)\+-([\d.]+)", notes)
     if moments and stated:
         spread = spread_of_moments(float(moments.group(1)), float(moments.group(2)))
         return pad_spread(spread, int(split.micro_batch), float(stated), drop=True), True
     for pattern, mean, deviation in _DATA_SETS:
         if re.search(pattern, text) and (stated is None or "cap" in text):
-            longest = re.search(r"longest example (\d+)", text)
-            cut = float(longest.group(1)) if longest else float(stated or 2048)
+            most = re.search(r"longest example (\d+)", text)
+            cut = float(most.group(1)) if most else float(stated or 2048)
             spread = spread_of_moments(mean, deviation)
             return pad_spread(spread, int(split.micro_batch), cut), True
     if stated is None:
@@ -157,22 +172,24 @@ def _length(row: Row, stack: Stack, split: Split) -> tuple[Padding, bool] | None
 
 
 def _eager(row: Row, model: Model, text: str) -> bool:
-    if "eager/none" in (row.get("attention") or "") or "Baichuan2-13B" in model.name:
+    if "eager/none" in (row.get("attention") or "") or _OWN_ATTENTION.search(model.name):
         return True
     return "2022-01" in str(row.get("date") or "") and "flash" not in text
 
 
-def _compiled(row: Row, text: str) -> bool:
-    if re.search(r"up to: (baseline|\+ pack)", text):
-        return False
+def _chunked(stack: Stack, text: str) -> bool:
+    """The default loss of torchtune is chunked; its table of steps adds that later."""
+    stage = tune_stage(text)
+    return stage >= CHUNKED or (stack == "torchtune" and stage < 0)
+
+
+def _compiled(text: str) -> bool:
+    stage = tune_stage(text)
+    if stage >= 0:
+        return stage >= COMPILED
     if re.search(r"compile=false|\beager\b", text):
         return False
-    return (
-        bool(
-            re.search(r"torch\.compile|compile|reduce-overhead|max-autotune|thunder|maxtext", text)
-        )
-        or "torchtune full" in text
-    )
+    return bool(re.search(r"compile|reduce-overhead|max-autotune|thunder|maxtext", text))
 
 
 def _capacity(text: str) -> float:
@@ -184,6 +201,6 @@ def _meter(row: Row, stack: Stack) -> Meter:
     notes = (row.get("notes") or "").lower()
     if "nvidia-smi mb" in notes or "rocm-smi" in notes or stack == "deepspeed":
         return "device"
-    if "max reserved" in notes or stack in ("ms-swift", "litgpt", "torchtitan"):
+    if "max reserved" in notes or stack in ("ms-swift", "torchtitan"):
         return "reserved"
     return "allocated"

@@ -50,7 +50,7 @@ def read_split(row: Row, stack: Stack, hardware: Hardware) -> Split:
         pipeline=pipeline,
         virtual=virtual,
         context=context,
-        expert=_experts(text, stack, gpus),
+        expert=_experts(row, text, stack, gpus),
         overlapped_tensor=bool(re.search(r"async\s?tp", text + (row.get("other") or ""), re.I)),
         shards=shards if shards > 1 else 0,
     )
@@ -73,13 +73,14 @@ def _degree(text: str, name: str, default: int = 1) -> int:
     return int(found.group(1)) if found else default
 
 
-def _experts(text: str, stack: Stack, gpus: int) -> int:
+def _experts(row: Row, text: str, stack: Stack, gpus: int) -> int:
     if stack == "maxtext":
         return 8
-    found = re.search(r"\bEP\s?(\d+)|\bep(\d+)\b", text)
+    found = re.search(r"\bEP\s?(\d+)", text) or re.search(r"-ep(\d+)", row.get("framework") or "")
     if found:
-        return int(found.group(1) or found.group(2))
-    return min(gpus, 8) if stack == "automodel" and "EP-" not in text else 1
+        return int(found.group(1))
+    deep = "deepep" in (row.get("other") or "").lower()
+    return min(gpus, 8) if stack == "automodel" and deep else 1
 
 
 def _sharding(row: Row, stack: Stack, text: str, gpus: int, shards: int) -> Sharding:

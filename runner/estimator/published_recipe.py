@@ -26,6 +26,10 @@ _TARGETS: dict[str, tuple[int, tuple[str, ...]]] = {
 """Rank and modules that the stack's own recipe adapts where a row does not say."""
 
 
+LARGEST_WIDE = 4.0
+"""Mixtures of the fms table were trained in fp32 where 16 bytes per weight fit 80 GB (inferred)."""
+
+
 class Weights(NamedTuple):
     """Bytes per trained weight."""
 
@@ -40,6 +44,28 @@ def words(row: Row) -> str:
     """Everything a row says in prose, lower case."""
     parts = ("framework", "precision", "attention", "parallelism", "optimizer", "other", "notes")
     return " ".join(str(row.get(part) or "") for part in parts).lower()
+
+
+_TUNE_STAGES = (
+    "baseline", "+ packed", "+ compile", "+ chunked", "+ activation checkpointing",
+    "+ fuse optimizer", "+ activation offloading", "+ 8-bit", "lora", "qlora",
+)  # fmt: skip
+"""torchtune's table adds one technique per row; its adapter rows drop the optimizer's ones."""
+COMPILED, CHUNKED, CHECKPOINTED, FUSED_STEP, OFFLOADED, EIGHT_BIT, ADAPTED = 2, 3, 4, 5, 6, 7, 8
+
+
+def tune_stage(text: str) -> int:
+    """How far a row of that table has come; -1 for every other row."""
+    found = re.search(r"cumulative up to: (.+?)(?:;| memory|$)", text)
+    if not found:
+        return -1
+    reached = found.group(1)
+    return next((i for i, name in enumerate(_TUNE_STAGES) if reached.startswith(name)), -1)
+
+
+def newer_accelerate(row: Row) -> bool:
+    """Whether an accelerate ran that keeps trained weights and checkpoints in fp32 under FSDP."""
+    return "liger.csv" in (row.get("source_url_or_repo_path") or "")
 
 
 def is_fms(row: Row) -> bool:
@@ -63,6 +89,7 @@ def read_precision(row: Row, stack: Stack) -> Precision:
 _PRECISIONS: tuple[tuple[str, Precision], ...] = (
     (r"nvfp4|mxfp4", "nvfp4"),
     (r"mxfp8", "mxfp8"),
+    (r"rowwise", "fp8_rowwise"),
     (r"bf16\+float8|fp8|float8", "fp8"),
     (r"bf16|bfloat16|int4 bnb", "bf16"),
     (r"fp16|float16", "fp16"),
@@ -103,8 +130,9 @@ def read_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> tuple[floa
     """Share of layers that are recomputed, and whether only block inputs are kept."""
     stated = row.get("grad_ckpt")
     text = str(stated).lower()
-    if "activation checkpointing" in words(row) or "fuse optimizer" in words(row):
-        return 1.0, True
+    stage = tune_stage(words(row))
+    if stage >= 0:
+        return float(stage >= CHECKPOINTED), True
     blocks = re.search(r"(\d+) blocks", text)
     if blocks:
         return int(blocks.group(1)) / 80, True
@@ -120,9 +148,8 @@ def read_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> tuple[floa
 
 def _usual_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> float:
     """What the stack's recipe does where a row does not say."""
-    text = words(row)
     if stack == "torchtune":
-        return 0.0 if re.search(r"up to: (baseline|\+ pack|\+ compile|\+ chunked)", text) else 1.0
+        return 1.0
     if stack == "rocm-lora":
         small = (hardware.memory_gb or 0) < 200
         return 21 / 80 if row.get("method") == "lora" and small else 0.0
@@ -137,8 +164,8 @@ def _usual_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> float:
     return float(stack == "hf" and row.get("method") == "qlora")
 
 
-def read_weights(row: Row, stack: Stack, precision: Precision) -> Weights:
-    """Bytes per trained weight of the stack's recipe."""
+def read_weights(row: Row, stack: Stack, precision: Precision, size: float) -> Weights:
+    """Bytes per trained weight of the stack's recipe; `size`: parameters per device, 1e9."""
     adapters = row.get("method") in ("lora", "qlora")
     gpus = row.get("n_gpus") or 1
     if stack in ("llm-foundry", "torchtitan", "maxtext"):
@@ -158,8 +185,8 @@ def read_weights(row: Row, stack: Stack, precision: Precision) -> Weights:
             if stack in ("litgpt", "torchtune")
             else Weights(4, 0, 4, 8, True)
         )
-    newer = "liger.csv" in (row.get("source_url_or_repo_path") or "")
-    if is_fms(row) and gpus > 1 and newer:
+    mixture = is_fms(row) and "moe" in str(row.get("model")).lower() + words(row)
+    if (gpus > 1 and newer_accelerate(row)) or (mixture and size < LARGEST_WIDE):
         return Weights(4, 0, 4, 8, True)
     return Weights(2, 0, 2, 4, True)
 
@@ -170,9 +197,10 @@ def read_optimizer(row: Row, stack: Stack, weights: Weights) -> Optimizer:
     state, temporary = weights.state, weights.temporary
     if "adafactor" in text:
         state = 0.1
-    elif re.search(r"8-bit adam|8bit", text):
+    stage = tune_stage(text)
+    if stage == EIGHT_BIT:
         state = 2.0
-    in_backward = stack == "torchtune" and bool(re.search(r"into backward|offloading", text))
+    in_backward = FUSED_STEP <= stage < ADAPTED
     if stack == "torchtune" and row.get("method") == "full":
         temporary = False
     return Optimizer(state, temporary=temporary, in_backward=in_backward)

@@ -1,19 +1,22 @@
 """How wide an 80% interval is: from errors on published runs that the fit had not seen.
 
-The half width (in log) is the 80% quantile of cross-validated errors of the job's class. A stack on
-a card that no published run combines adds the error of leaving such a combination out, shrinking
-with the number of runs: the honest width for most AMD cards.
+The half width (in log) is the 80% quantile of cross-validated errors of the job's class and of its
+combination of training code and card. A combination that no published run shows adds the error of
+leaving such a one out, shrinking with the number of runs: the honest width for most AMD cards.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from runner.estimator.coefficients import fitted
 from runner.estimator.job import Job
 
 Kind = Literal["dense", "short_step", "multi_node", "moe", "variable_length"]
+FEW = 4
+"""Runs of a combination that count as much as its class."""
 SHORT_STEP = 4096
 """Tokens per micro-batch below which launches dominate."""
 
@@ -44,16 +47,27 @@ def cell_of(job: Job) -> str:
 def spread_of(job: Job, *, variable: bool) -> Spread:
     """Half widths of one job."""
     widths = fitted()["intervals"]
-    kind = kind_of(job, variable=variable)
-    runs = widths["runs"]
-    cell = runs["cells"].get(cell_of(job), 0)
-    card = runs["cards"].get(job.hardware.id, 0)
-    unseen = widths["unseen_cell"] ** 2 / (1 + cell) + widths["unseen_card"] ** 2 / (1 + card)
-    memory_kind = "moe" if job.model.experts else "variable_length" if variable else "dense"
+    kind = "moe" if job.model.experts else "variable_length" if variable else "dense"
     return Spread(
-        speed=math.sqrt(widths["speed"][kind] ** 2 + unseen),
-        memory=widths["memory"][memory_kind],
+        speed=speed_width(widths, job, variable=variable),
+        memory=_shrunk(widths["memory"][kind], job.stack),
     )
+
+
+def speed_width(widths: Mapping[str, Any], job: Job, *, variable: bool) -> float:
+    """Half width of a speed: class, combination, and what was never seen together."""
+    runs = widths["runs"]
+    cell, card = cell_of(job), job.hardware.id
+    seen = _shrunk(widths["speed"][kind_of(job, variable=variable)], cell)
+    unseen = widths["unseen_cell"] ** 2 / (1 + runs["cells"].get(cell, 0))
+    unseen += widths["unseen_card"] ** 2 / (1 + runs["cards"].get(card, 0))
+    return math.sqrt(seen**2 + unseen)
+
+
+def _shrunk(kind: Mapping[str, Any], cell: str) -> float:
+    """The combination's own width, pulled to that of its class where runs are few."""
+    runs, own = kind["cells"].get(cell, (0, 0.0))
+    return math.sqrt((runs * own**2 + FEW * kind["all"] ** 2) / (runs + FEW))
 
 
 def pair_spread(log_ratio: float) -> Spread:

@@ -46,6 +46,7 @@ def project_step(work: Work, c: Coefficients) -> Seconds:
     dequantize = work.dequantize * c.dequantize / c.bandwidth
     device = gemm + attention + elementwise + loss + dequantize
     host = work.layers * c.layer + work.adapter_layers * c.adapter + c.micro
+    host = host + work.sharded_adapters * c.sharded_adapter * c.sharded_fused**work.fused
     host = (host + work.expert_launches * c.expert_launch) * c.launch_compiled**work.compiled
     micro = (device**3 + host**3) ** (1 / 3)
     sent = _communication(work, c, micro)
@@ -82,4 +83,5 @@ def _communication(work: Work, c: Coefficients, micro: Any) -> Any:
     excess = (beyond + abs(beyond)) / 2
     tensor = work.tensor * c.tensor_exposed * c.tensor_overlapped**work.overlapped
     experts = work.expert_near * c.expert_near + work.expert_far * c.expert_far
+    experts = experts * c.deep_ep**work.deep_ep
     return gather * c.gather_exposed + excess * c.gather_excess + tensor + experts

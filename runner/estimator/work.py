@@ -45,6 +45,8 @@ class Work(NamedTuple):
     layers: float
     """Launch units: blocks x passes."""
     adapter_layers: float
+    sharded_adapters: float
+    """Adapted modules x passes whose FSDP units are gathered one by one."""
     expert_launches: float
     fused: float
     compiled: float
@@ -58,6 +60,7 @@ class Work(NamedTuple):
     overlapped: float
     expert_near: float
     expert_far: float
+    deep_ep: float
     reduce: float
     """Gradient all-reduce, per optimizer step."""
     deepspeed: float
@@ -117,6 +120,7 @@ def measure_work(job: Job) -> Work:
         / memory,
         layers=launches,
         adapter_layers=_adapter_launches(job) * launches,
+        sharded_adapters=_adapter_launches(job) * launches * bool(gather and not zero3),
         expert_launches=0.0 if job.fast_experts else job.model.experts * launches,
         fused=float(job.fused_kernels),
         compiled=float(job.compiled),
@@ -128,6 +132,7 @@ def measure_work(job: Job) -> Work:
         overlapped=float(layout.overlapped_tensor),
         expert_near=near,
         expert_far=far,
+        deep_ep=float(job.deep_ep),
         reduce=reduce,
         deepspeed=deepspeed,
         optimizer=optimizer,
@@ -146,7 +151,7 @@ def _relative_rate(job: Job, card: Card) -> float:
             return card.tf32
         case "fp16":
             return card.fp16
-        case "fp8" | "mxfp8":
+        case "fp8" | "fp8_rowwise" | "mxfp8":
             return card.fp8
         case "nvfp4":
             return 2 * card.fp8
@@ -180,7 +185,7 @@ def _attention(job: Job, card: Card) -> tuple[float, float]:
     reach = attended(model, job.covered) * (1 if model.causal else 2)
     once = 2 * reach * attention_width(model) * model.layers / layout.pipeline
     rate = 1e12 * card.gemm * _head_rate(job, card)
-    if job.eager_attention:
+    if job.eager_attention and model.causal:
         once *= 2  # eager kernels do not skip the masked half
     seconds = once * job.micro_tokens / layout.tensor / rate
     return seconds * (1 + job.checkpointing + job.extra_forward), seconds * 2.5
