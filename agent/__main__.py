@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from audit.records.errors import Cancelled, GoblinError, SetupError, UserError
 
@@ -58,13 +59,21 @@ def _run(given: list[str]) -> int:
         message = f"there is no command {name!r}"
         raise UserError(message, remedy=f"Commands: {', '.join(COMMANDS)}.")
     module = import_module(f"agent.commands.{name}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"python -m agent {name}",
         description=COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".",
         allow_abbrev=False,
     )
     module.add_options(parser)
     return int(module.run(parser.parse_args(given[1:])))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Blames the words of a command line in one line, as every other input."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for a word it does not know."""
+        raise UserError(message, remedy=f"See {self.prog} --help.")
 
 
 def _overview() -> str:

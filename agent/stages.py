@@ -15,7 +15,7 @@ from agent.state import AFTER, BEFORE, AuditState
 from audit.records.comparison import Comparison
 from audit.records.errors import Cancelled, MissingFacts, ModelMistake, RunFailed
 from audit.records.events import ProgressData, StageName
-from audit.records.finding import Finding
+from audit.records.finding import FieldEdit, Finding
 from audit.records.metrics import ArmName, Bench, Metrics
 from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
@@ -71,7 +71,11 @@ def patch(state: AuditState, services: Services) -> AuditState:
         if finding not in asked
     ]
     proposal = propose_edits(workload, state.profile, choices, services)
-    return state.moved(patch=proposal.patch, patched=proposal.workload)
+    return state.moved(
+        patch=proposal.patch,
+        patched=proposal.workload,
+        not_run=state.not_run or _stopped(proposal.workload or workload, services),
+    )
 
 
 def benchmark(state: AuditState, services: Services) -> AuditState:
@@ -96,6 +100,7 @@ def compare(state: AuditState, services: Services) -> AuditState:
     return state.moved(comparison=_compared(state, before, after))
 
 
+NOT_CURED = "the file does not start, and what would cure it is not in the patch"
 STAGE: dict[StageName, Stage] = {
     "parse": parse,
     "profile": profile,
@@ -120,19 +125,28 @@ def _baseline(
     stops = [finding for finding in findings if finding.stops_run]
     if not stops:
         return state.moved(baseline=workload, starts_as_written=True)
-    edits = [edit for finding in stops if _allowed(finding, services) for edit in finding.edits]
+    first: dict[str, FieldEdit] = {}
+    for finding in stops:
+        for edit in finding.edits if _allowed(finding, services) else ():
+            first.setdefault(edit.field, edit)
+    edits = tuple(first.values())
     edited = write_edits(in_text(workload, edits), services) if edits else None
     started = edited.workload if edited else workload
     env = outside_text(workload, edits)
     started = started.with_values({f"env:{name}": value for name, value in env.items()})
-    still = services.match(started, services.profile(started)).findings
-    titles = "; ".join(finding.title for finding in still if finding.stops_run)
     return state.moved(
         starts_as_written=False,
         baseline=started,
         baseline_env=tuple(env.items()),
-        not_run=f"the run does not start: {titles}" if titles else None,
+        not_run=_stopped(started, services),
     )
+
+
+def _stopped(workload: Workload, services: Services) -> str | None:
+    """Why a workload does not start; the rules are asked again, so a patch is held to them too."""
+    findings = services.match(workload, services.profile(workload)).findings
+    titles = "; ".join(finding.title for finding in findings if finding.stops_run)
+    return f"{NOT_CURED} ({titles})" if titles else None
 
 
 def _allowed(finding: Finding, services: Services) -> bool:
@@ -206,7 +220,7 @@ def _compared(state: AuditState, before: Bench, after: Bench | None) -> Comparis
 
     ids = {"before_id": before.id, "after_id": (after or before).id}
     if state.not_run is not None:
-        reason = f"There are no figures: {state.not_run}"
+        reason = f"There are no figures: {state.not_run.rstrip('.')}."
         return Comparison(**ids, verdict="not_comparable", reason=reason)
     if after is None:
         reason = "Nothing is changed, so there is nothing to compare."

@@ -158,6 +158,17 @@ def test_a_cure_that_is_not_allowed_leaves_nothing_to_run() -> None:
     assert edit.reason
 
 
+@pytest.mark.parametrize("chosen", [[], ["f_2"]])
+def test_a_patch_without_the_cure_is_not_said_to_be_faster(chosen: list[str]) -> None:
+    steps = [*STEPS[:3], ("propose_patch", {"workload_id": "wl_1", "finding_ids": chosen})]
+    report = report_of(
+        events_of(request_for(STOPS, backend="scripted"), ScriptedBackend(turns(steps)))[-1]
+    )
+    assert report.comparison.verdict == "not_comparable"
+    assert "does not start" in report.comparison.reason
+    assert report.after is None
+
+
 @pytest.mark.parametrize("after", [1, 3, 5, 9, 12])
 def test_a_cancel_ends_it_with_one_event_and_no_report(after: int) -> None:
     events = events_of(request_for(STOPS), stop_at=after)
