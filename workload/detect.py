@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from audit.records.errors import InputError
@@ -76,15 +77,8 @@ def detect_dialect(source: SourceText, wanted: str | None = None) -> Found:
     kind = text_kind(source)
     if kind is None:
         raise _unread(source)
-    best: Found | None = None
-    for format_id, entry in DIALECTS.items():
-        if entry.kind != kind:
-            continue
-        dialect = load_dialect(format_id)
-        detection = dialect.detect(source)
-        if best is None or detection.score > best.detection.score:
-            best = Found(dialect, detection)
-    if best is None or best.detection.score < ENOUGH:
+    best = _json(source) if kind == "json" else _surest(source, kind)
+    if best is None:
         raise _unread(source)
     return best
 
@@ -96,8 +90,8 @@ def text_kind(source: SourceText) -> TextKind | None:
     head = text.lstrip()[:1]
     if head in "{[" and name.endswith(".ipynb"):
         return None
-    if head == "{":
-        return "yaml"  # JSON is YAML, too
+    if head == "{" or (head == "[" and name.endswith(".json")):
+        return "json"
     lines = _statements(text)
     yaml = sum(bool(_YAML_LINE.match(line)) for line in lines)
     python = sum(bool(_PYTHON_LINE.match(line)) for line in lines)
@@ -118,10 +112,43 @@ def looks_like_training(source: SourceText) -> bool:
     return True
 
 
+def _surest(source: SourceText, kind: TextKind) -> Found | None:
+    """The dialect of a kind of text with the highest score; None where none is enough."""
+    best: Found | None = None
+    for format_id, entry in DIALECTS.items():
+        if entry.kind == kind:
+            dialect = load_dialect(format_id)
+            detection = dialect.detect(source)
+            if best is None or detection.score > best.detection.score:
+                best = Found(dialect, detection)
+    return best if best is not None and best.detection.score >= ENOUGH else None
+
+
+def _json(source: SourceText) -> Found | None:
+    """A dialect whose files are JSON, else one of YAML: JSON is YAML, too.
+
+    Raises:
+        InputError: broken JSON that no framework reads as YAML either.
+    """
+    broken: InputError | None = None
+    try:
+        found = _surest(source, "json")
+    except InputError as error:
+        broken, found = error, None
+    if found is None:
+        with suppress(InputError):
+            found = _surest(source, "yaml")
+    if found is None and broken is not None:
+        raise broken
+    return found
+
+
 def _chosen(source: SourceText, wanted: str) -> Found:
     word = wanted.strip().lower().replace("-", "_")
     names = [name for name in DIALECTS if name == word]
     names = names or [name for name in DIALECTS if word and word in name]
+    kind = text_kind(source)
+    names = [name for name in names if DIALECTS[name].kind == kind] or names
     dialects = [load_dialect(name) for name in names or [wanted]]
     scored = [(dialect.detect(source).score, dialect) for dialect in dialects]
     score, best = max(scored, key=lambda pair: pair[0])
@@ -141,6 +168,7 @@ def _statements(text: str) -> list[str]:
 
 def _unread(source: SourceText) -> InputError:
     from workload.dialects.yaml_dialect import top_keys
+    from workload.splice.json_document import json_keys
 
     remedy = f"Read are: {READ}"
     kind = text_kind(source)
@@ -151,7 +179,7 @@ def _unread(source: SourceText) -> InputError:
     if kind == "python":
         reason = "the script calls no trainer, training arguments or LoRA config that is known"
         return InputError(reason, file=source.name, remedy=remedy)
-    keys = top_keys(source)
+    keys = json_keys(source) if kind == "json" else top_keys(source)
     named = next((name for row, name in KNOWN_KEYS if row <= keys), None)
     if named is not None:
         reason = f"this looks like {named}, which is not read as a training file"

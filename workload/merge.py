@@ -19,6 +19,8 @@ from workload.source import SourceText, decode_upload
 from workload.versions import environment_versions, requirement_versions
 
 MAX_FILES = 12
+COMPANIONS = frozenset({"deepspeed_json"})
+"""Formats that go with a training file and name no model of their own."""
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)$", re.IGNORECASE)
 
 
@@ -115,6 +117,12 @@ def _versions_in(source: SourceText) -> dict[str, str] | None:
     return None
 
 
+def _leads(pair: tuple[SourceText, Found]) -> tuple[bool, float]:
+    """A training file before any that only goes with one, then by score."""
+    found = pair[1]
+    return found.dialect.format not in COMPANIONS, found.detection.score
+
+
 def _with_main(sources: list[SourceText], dialect: str | None) -> Bundle:
     """The training file among the sources: the surest detection, the first among equals."""
     if not sources:
@@ -131,7 +139,7 @@ def _with_main(sources: list[SourceText], dialect: str | None) -> Bundle:
         raise next(iter(failures.values()))
     parents = {_base_name(name) for _, one in founds for name in one.detection.builds_on}
     heads = [pair for pair in founds if pair[0].name not in parents] or founds
-    main, found = max(heads, key=lambda pair: pair[1].detection.score)
+    main, found = max(heads, key=_leads)
     others = {source.name: source for source in sources if source is not main}
     bundle = Bundle(main.with_beside(others), found, {main.name: found.dialect.format})
     bundle.beside |= others

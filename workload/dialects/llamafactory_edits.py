@@ -6,7 +6,7 @@ from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change, Reading
 from workload.dialects.yaml_dialect import Special, YamlDialect
 from workload.normalise import canonical, same
-from workload.splice.yaml import insert_key, remove_key, set_value
+from workload.splice.keys import insert_key, remove_key, set_value
 from workload.splice.yaml_document import Document
 from workload.versions import is_at_least
 

@@ -20,7 +20,8 @@ from workload.dialects.yaml_keys import nearest_key
 from workload.dialects.yaml_table import FieldReader, Key
 from workload.normalise import canonical, invalid_number, same
 from workload.source import SourceText
-from workload.splice.yaml import insert_key, remove_key, scalar_text, set_value
+from workload.splice.keys import insert_key, remove_key, set_value
+from workload.splice.yaml import scalar_text
 from workload.splice.yaml_document import Document, Place
 from workload.splice.yaml_tree import Mapping as YamlMapping
 from workload.splice.yaml_tree import Scalar, read_tree

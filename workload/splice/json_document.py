@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from audit.records.base import Json
 from audit.records.errors import InputError
 from workload.source import SourceText
@@ -34,6 +36,16 @@ class JsonDocument(Document):
     def read_only(self) -> Oddity | None:
         """Why the text can be read but not edited: its first comment or trailing comma."""
         return self.json.relaxed
+
+    def repeated(self) -> Iterator[Place]:
+        """Keys that stand more than once in their object, at any depth."""
+        blocks = [""]
+        while blocks:
+            for place in self.places(blocks.pop()):
+                if place.repeated:
+                    yield place
+                if isinstance(place.value, Mapping):
+                    blocks.append(place.path)
 
     def plain(self, node: Node) -> Json:
         """A node as plain data."""
