@@ -8,6 +8,8 @@ from audit.records.base import Json
 from audit.records.workload import FieldValue
 
 FOLLOWS: dict[str, frozenset[str]] = {
+    "bf16": frozenset({"fp16", "fp8"}),
+    "fp16": frozenset({"bf16", "fp8"}),
     "quant_bits": frozenset({"finetune_method", "quant_type"}),
     "finetune_method": frozenset({"quant_bits", "quant_type"}),
     "gradient_checkpointing": frozenset({"activation_offloading"}),

@@ -19,7 +19,7 @@ from workload.source import SourceText, decode_upload
 from workload.versions import environment_versions, requirement_versions
 
 MAX_FILES = 12
-COMPANIONS = frozenset({"deepspeed_json"})
+COMPANIONS = frozenset({"deepspeed_json", "accelerate_yaml"})
 """Formats that go with a training file and name no model of their own."""
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)$", re.IGNORECASE)
 

@@ -131,6 +131,7 @@ DIALECTS: dict[str, Entry] = {
     "axolotl_yaml": Entry("yaml", "workload.dialects.axolotl:AXOLOTL"),
     "llamafactory_yaml": Entry("yaml", "workload.dialects.llamafactory:LLAMAFACTORY"),
     "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
+    "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),
     "py_trl": Entry("python", "workload.dialects.script:PY_TRL"),
     "py_hf_trainer": Entry("python", "workload.dialects.script:PY_HF_TRAINER"),
