@@ -7,7 +7,7 @@ from workload.dialects import CannotEdit, Change, Reading
 from workload.dialects.torchtune_fields import OPTIMIZERS
 from workload.dialects.yaml_dialect import Special, YamlDialect
 from workload.normalise import canonical, same
-from workload.splice.yaml import insert_key, remove_key, set_value
+from workload.splice.keys import insert_key, remove_key, set_value
 from workload.splice.yaml_document import Document, Place
 
 FUSED = "adamw_torch_fused"

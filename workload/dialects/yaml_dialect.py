@@ -42,6 +42,12 @@ def training_arguments(document: Document, versions: Mapping[str, str]) -> Mappi
     return config_defaults("TrainingArguments", versions)
 
 
+def removed_from_transformers(key: str, versions: Mapping[str, str]) -> str | None:
+    """Why TrainingArguments refuses a key; None where it takes it, or none is used."""
+    version = versions.get("transformers")
+    return removed_keyword(key, version) if version is not None else None
+
+
 @dataclass(frozen=True)
 class YamlDialect:
     """One framework's YAML; fits `workload.dialects.Dialect`."""
@@ -67,6 +73,10 @@ class YamlDialect:
     """How the framework reads the text: its references and what it inherits."""
     keywords: Callable[[Document, Mapping[str, str]], Mapping[str, Default]] = training_arguments
     """The defaults by keyword that `Key.keyword` names."""
+    removed: Callable[[str, Mapping[str, str]], str | None] = removed_from_transformers
+    """Why these versions refuse a key that others take."""
+    unless: str = ""
+    """What lets the framework start all the same, as the end of a sentence."""
 
     def detect(self, source: SourceText) -> Detection:
         """By the top-level keys."""
@@ -176,7 +186,7 @@ class YamlDialect:
         ]
         gone: set[str] = set()
         for place in held if self.unknown_keys_stop else ():
-            why = removed_keyword(place.path, reader.versions["transformers"])
+            why = self.removed(place.path, reader.versions)
             if why is not None and place.path not in known_keys(self.key_files[:1]):
                 gone.add(place.path)
                 reader.notice("unknown_key", f"the run does not start: {why}", place)
@@ -194,6 +204,7 @@ class YamlDialect:
         if near is None and reader.document.place("plugins") is not None:
             return  # a plugin may bring it
         does = "refuses to start with it" if self.unknown_keys_stop else "ignores it"
+        does += f" unless {self.unless}" if self.unless else ""
         message = f"{self.framework} knows no key {name} and {does}"
         if near is not None:
             message += f"; did you mean {near}?"
