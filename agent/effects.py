@@ -1,18 +1,22 @@
-"""Gives a finding without a published figure one from the estimator: its edits alone.
+"""Gives a finding without a published figure one from the estimator: alone, then in the patch.
 
 `derived` effects only; a published figure stays as its source states it. The figures are projected
-and say so, whichever runner the audit uses.
+and say so, whichever runner the audit uses. Alone they order the findings; once the patch is
+planned, each followed finding gets what it adds on top of those before it, so that what the page
+shows multiplies to the whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from agent.plan import with_edits
 from agent.services import Services
 from audit.records.errors import MissingFacts, RunFailed
 from audit.records.finding import SEVERITIES, Effect, Finding
 from audit.records.metrics import Metrics
+from audit.records.patch import PatchStep
 from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
 
@@ -29,31 +33,79 @@ def with_effects(
     )
 
 
+class InOrder(NamedTuple):
+    """The followed findings with what each adds, and where the run stands after each."""
+
+    findings: tuple[Finding, ...]
+    steps: tuple[PatchStep, ...]
+
+
+def in_order(baseline: Workload, followed: Sequence[Finding], services: Services) -> InOrder:
+    """What each followed finding adds on top of those before it.
+
+    Nothing changes where a workload on the way cannot be projected: the figures alone then stand.
+    """
+    findings: list[Finding] = []
+    steps: list[PatchStep] = []
+    workload = baseline
+    for finding in followed:
+        after = with_edits(workload, finding.edits)
+        arms = _projected(workload, after, services)
+        if isinstance(arms, str) or arms.after.step_s is None or not arms.after.peak_memory_gb:
+            return InOrder(tuple(followed), ())
+        workload = after
+        if _is_derived(finding.effect):
+            effect = _effect(finding.effect, arms, "in_patch")
+            findings.append(finding.model_copy(update={"effect": effect}))
+        else:
+            findings.append(finding)
+        steps.append(
+            PatchStep(
+                finding_id=finding.id,
+                rule_id=finding.rule_id,
+                title=finding.title,
+                step_s=arms.after.step_s.value,
+                peak_memory_gb=arms.after.peak_memory_gb.value,
+            )
+        )
+    return InOrder(tuple(findings), tuple(steps))
+
+
+class _Arms(NamedTuple):
+    before: Metrics
+    after: Metrics
+
+
+def _is_derived(effect: Effect) -> bool:
+    return effect.basis == "derived" and effect.metric in ("speed", "memory")
+
+
 def _filled(finding: Finding, baseline: Workload, services: Services) -> Finding:
     effect = finding.effect
-    wanted = effect.basis == "derived" and effect.metric in ("speed", "memory")
-    if not wanted or effect.value is not None or not finding.edits:
+    if not _is_derived(effect) or effect.value is not None or not finding.edits:
         return finding
     services.check_cancelled()
-    return finding.model_copy(update={"effect": _derived(finding, baseline, services)})
-
-
-def _derived(finding: Finding, baseline: Workload, services: Services) -> Effect:
-    effect = finding.effect
-    try:
-        before, after = _arms(baseline, with_edits(baseline, finding.edits), services)
-    except MissingFacts as missing:
-        return _not_projected(effect, missing.reason)
-    except RunFailed as failed:
-        return _not_projected(effect, str(failed))
-    failure = before.failure or after.failure
-    if failure:
-        return _not_projected(effect, failure)
-    return (
-        _memory(effect, before, after)
-        if effect.metric == "memory"
-        else _speed(effect, before, after)
+    arms = _projected(baseline, with_edits(baseline, finding.edits), services)
+    filled = (
+        _not_projected(effect, arms) if isinstance(arms, str) else _effect(effect, arms, "alone")
     )
+    return finding.model_copy(update={"effect": filled})
+
+
+def _projected(before: Workload, after: Workload, services: Services) -> _Arms | str:
+    """Both workloads projected, or the reason why one of them cannot be."""
+    try:
+        arms = _arms(before, after, services)
+    except MissingFacts as missing:
+        return missing.reason
+    except RunFailed as failed:
+        return str(failed)
+    return arms.before.failure or arms.after.failure or arms
+
+
+def _effect(effect: Effect, arms: _Arms, scope: Literal["alone", "in_patch"]) -> Effect:
+    fill = _memory if effect.metric == "memory" else _speed
+    return fill(effect, arms.before, arms.after).model_copy(update={"scope": scope})
 
 
 def _not_projected(effect: Effect, reason: str) -> Effect:
@@ -62,7 +114,7 @@ def _not_projected(effect: Effect, reason: str) -> Effect:
     return effect.model_copy(update={"text": text})
 
 
-def _arms(before: Workload, after: Workload, services: Services) -> tuple[Metrics, Metrics]:
+def _arms(before: Workload, after: Workload, services: Services) -> _Arms:
     """Both workloads projected under the conditions of the audit."""
     from runner.fake import FakeRunner
 
@@ -82,7 +134,7 @@ def _arms(before: Workload, after: Workload, services: Services) -> tuple[Metric
     if first is None or second is None:
         message = "the estimator gave no figures"
         raise RunFailed(message)
-    return first, second
+    return _Arms(first, second)
 
 
 def _speed(effect: Effect, before: Metrics, after: Metrics) -> Effect:

@@ -2,8 +2,10 @@
 
 One edit changes what the next may do: memory that a larger micro batch took is gone for the rule
 behind it. So before each finding its rule is asked again on the planned workload with a fresh
-profile; afterwards the plan must still fit the card and keep the effective batch. Nothing here
-touches the user's text; `agent.propose` does, with what is planned here.
+profile; afterwards the plan must still fit the card and keep the effective batch. In the end all
+rules are asked once more: what becomes possible only now (checkpointing off, once bf16 has made
+room) belongs into the same patch, not into the next audit. Nothing here touches the user's text;
+`agent.propose` does, with what is planned here.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ class Plan:
     """As planned; the real one is the patched text read again."""
     followed: tuple[Finding, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    found: tuple[Finding, ...] = ()
+    """Those among the followed that fire only once the others are followed."""
 
     @property
     def edits(self) -> tuple[FieldEdit, ...]:
@@ -64,6 +68,7 @@ class _Draft:
     profile: Profile
     followed: list[Finding] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
 
 
 def plan_patch(
@@ -72,6 +77,8 @@ def plan_patch(
     choices: Sequence[Choice],
     services: Services,
     barred: Mapping[str, LeftOut],
+    *,
+    grow: bool = True,
 ) -> Plan:
     """The plan for `choices`, which stand in the order in which they are to be applied.
 
@@ -81,6 +88,7 @@ def plan_patch(
         choices: every finding, chosen or not, from `kb.choose`.
         services: the card and the rules.
         barred: rule id -> why the text cannot take it, from an earlier attempt.
+        grow: follow also what fires only on the planned workload.
     """
     draft = _Draft(workload, profile)
     for choice in choices:
@@ -92,7 +100,9 @@ def plan_patch(
         elif finding.edits:
             services.check_cancelled()
             _follow(draft, finding, services)
-    return Plan(draft.workload, tuple(draft.followed), tuple(draft.left_out))
+    if draft.followed and grow:
+        _grow(draft, choices, services)
+    return Plan(draft.workload, tuple(draft.followed), tuple(draft.left_out), tuple(draft.found))
 
 
 def with_edits(workload: Workload, edits: Sequence[FieldEdit]) -> Workload:
@@ -124,6 +134,30 @@ def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
         return
     draft.workload, draft.profile = planned, profile
     draft.followed.append(fresh.model_copy(update={"id": finding.id, "effect": finding.effect}))
+
+
+def _grow(draft: _Draft, choices: Sequence[Choice], services: Services) -> None:
+    """Follow what fires on the planned workload and fired not before, until nothing new does.
+
+    A new one that the patch would not follow is not told: it is no finding about the user's file.
+    """
+    from kb.choose import choose_findings
+
+    request, known = services.request, {choice.finding.rule_id for choice in choices}
+    while True:
+        fired = services.match(draft.workload, draft.profile).findings
+        news = [found for found in fired if found.rule_id not in known and found.edits]
+        if not news:
+            return
+        known |= {found.rule_id for found in news}
+        numbered = [found.model_copy(update={"id": found.rule_id}) for found in news]
+        for choice in choose_findings([*draft.followed, *numbered], request.include, request.keep):
+            if choice.finding in numbered and choice.chosen:
+                name = f"f_{len(choices) + len(draft.found) + 1}"
+                followed, left_out = len(draft.followed), len(draft.left_out)
+                _follow(draft, choice.finding.model_copy(update={"id": name}), services)
+                draft.found += draft.followed[followed:]
+                del draft.left_out[left_out:]
 
 
 def _again(draft: _Draft, finding: Finding, services: Services) -> Finding | None:

@@ -22,10 +22,9 @@ from audit.records.upload import Upload
 from audit.records.workload import Workload
 
 if TYPE_CHECKING:
-    from workload.patch import Edited, Outcome
-
     from agent.api import AuditRequest
     from kb.choose import Choice
+    from workload.patch import Edited, Outcome
 
 ENV = "env:"
 HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
@@ -33,26 +32,35 @@ HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A patch, the patched text read again (None where nothing is applied), and what to export."""
+    """A patch, the patched text read again (None where nothing is applied), and its plan."""
 
     patch: Patch
     workload: Workload | None
+    plan: Plan
 
 
 def propose_edits(
-    workload: Workload, profile: Profile, choices: Sequence[Choice], services: Services
+    workload: Workload,
+    profile: Profile,
+    choices: Sequence[Choice],
+    services: Services,
+    *,
+    grow: bool = True,
 ) -> Proposal:
-    """Plan, write, and plan again without what could not be written, until all of it could."""
+    """Plan, write, and plan again without what could not be written, until all of it could.
+
+    `grow` as in `plan_patch`.
+    """
     barred: dict[str, LeftOut] = {}
     while True:
-        plan = plan_patch(workload, profile, choices, services, barred)
+        plan = plan_patch(workload, profile, choices, services, barred, grow=grow)
         edited = write_edits(in_text(workload, plan.edits), services) if plan.edits else None
         refused = _refused(plan, edited.outcomes if edited else ())
         if not refused:
             break
         barred |= refused
     patch = _patch(workload, plan, edited, services)
-    return Proposal(patch, _patched(patch, edited))
+    return Proposal(patch, _patched(patch, edited), plan)
 
 
 def patched_uploads(request: AuditRequest, patch: Patch) -> tuple[Upload, ...]:

@@ -32,7 +32,9 @@ def propose(request: AuditRequest, rules: frozenset[str] | None) -> Patch:
         state = STAGE[name](state, services)
     if rules is not None:
         asked = [finding for finding in state.findings or () if finding.rule_id in rules]
-        state = state.moved(findings=tuple(asked))
+        state = state.moved(
+            findings=tuple(asked), chosen=frozenset(finding.id for finding in asked)
+        )
     patch = STAGE["patch"](state, services).patch
     return patch or Patch()
 
@@ -66,10 +68,9 @@ def project(
         MissingFacts: the file does not say enough; the message says what to state.
         UserError: the input or a name is at fault.
     """
+    from kb.catalog.hardware import find_hardware
     from runner.fake import FakeRunner
     from workload.read import read_workload
-
-    from kb.catalog.hardware import find_hardware
 
     workload = read_workload(uploads, versions=versions or None, lengths=lengths)
     runner = FakeRunner()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.effects import with_effects
+from agent.effects import in_order, with_effects
 from agent.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
@@ -70,9 +70,13 @@ def patch(state: AuditState, services: Services) -> AuditState:
         for finding in findings
         if finding not in asked
     ]
-    proposal = propose_edits(workload, state.profile, choices, services)
+    proposal = propose_edits(workload, state.profile, choices, services, grow=wanted is None)
+    order = in_order(state.baseline or workload, proposal.plan.followed, services)
+    followed = {finding.id: finding for finding in order.findings}
+    told = (*findings, *proposal.plan.found)
     return state.moved(
-        patch=proposal.patch,
+        findings=tuple(followed.get(finding.id, finding) for finding in told),
+        patch=proposal.patch.model_copy(update={"steps": order.steps}),
         patched=proposal.workload,
         not_run=state.not_run or _stopped(proposal.workload or workload, services),
     )

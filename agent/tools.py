@@ -141,7 +141,8 @@ def propose_patch(run: AuditRun, given: Chosen) -> Answer:
         message = f"no finding called {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         raise ModelMistake(message)
     if state.patch is None:
-        run.state = state.moved(chosen=frozenset(given.finding_ids))
+        asked = frozenset(given.finding_ids)
+        run.state = state.moved(chosen=None if asked == known else asked)
         run.perform("patch")
     made = (PATCH, PATCHED) if run.state.patched else (PATCH,)
     return Answer(tool_answers.tell_patch(run.state), made)

@@ -10,7 +10,8 @@ from audit.records.finding import Effect
 from audit.records.metrics import Metrics
 
 EFFECT_OF = {"speed": "speed", "memory": "peak memory"}
-WORD_OF = {"derived": "projected, for this edit alone", "published": "published", "none": "stated"}
+WORD_OF = {"derived": "projected", "published": "published", "none": "stated"}
+SCOPE_OF = {"alone": ", for this edit alone", "in_patch": ", on top of the edits before it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,13 @@ def effect_text(effect: Effect) -> str:
         else ""
     )
     what = EFFECT_OF.get(effect.metric, effect.metric)
-    figure = f"{effect.value:.2f}x the {what}{between} ({WORD_OF[effect.basis]})."
+    figure = f"{effect.value:.2f}x the {what}{between} ({_basis(effect)})."
     return f"{figure} {effect.text}".strip()
+
+
+def _basis(effect: Effect) -> str:
+    scope = SCOPE_OF[effect.scope] if effect.basis == "derived" else ""
+    return WORD_OF[effect.basis] + scope
 
 
 def _figure(arm: Metrics | None, shown: _Shown) -> str:

@@ -44,6 +44,9 @@ class Effect(Record):
     """published: a source states it; derived: our estimator, edit by edit; none: no figure."""
     text: str = ""
     """The source's own statement in our words, with its hardware and date."""
+    scope: Literal["alone", "in_patch"] = "alone"
+    """Of a derived figure: against the file with this finding's edits alone, or on top of the edits
+    that stand before it in the patch; those multiply to the whole."""
 
 
 class FieldEdit(Record):

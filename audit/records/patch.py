@@ -30,6 +30,18 @@ class Edit(Record):
     """What to write by hand where the edit could not be made."""
 
 
+class PatchStep(Record):
+    """Where the run stands after one finding's edits, on top of those before it; projected."""
+
+    finding_id: str
+    rule_id: str
+    title: str
+    step_s: float
+    """Seconds of one optimizer step."""
+    peak_memory_gb: float
+    """1e9 bytes per GPU."""
+
+
 class PatchedFile(Record):
     """A file before and after, by digest."""
 
@@ -45,6 +57,9 @@ class Patch(Record):
     """All edits, the unified diff that `git apply` takes, and what to set outside the file."""
 
     edits: tuple[Edit, ...] = ()
+    steps: tuple[PatchStep, ...] = ()
+    """One per finding that the patch follows, in the order applied; another order splits the gain
+    differently, the end is the same. Empty where nothing can be projected."""
     diff: str = ""
     files: tuple[PatchedFile, ...] = ()
     env: dict[str, str] = Field(default_factory=dict)

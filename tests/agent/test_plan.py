@@ -50,7 +50,7 @@ def finding(
 def planned(request: AuditRequest, *findings: Finding) -> tuple[list[str], list[LeftOut]]:
     workload, services = read(request)
     choices = [Choice(one, True, "") for one in findings]
-    plan = plan_patch(workload, services.profile(workload), choices, services, {})
+    plan = plan_patch(workload, services.profile(workload), choices, services, {}, grow=False)
     return [one.rule_id for one in plan.followed], list(plan.left_out)
 
 
