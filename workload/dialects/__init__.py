@@ -131,6 +131,7 @@ DIALECTS: dict[str, Entry] = {
     "axolotl_yaml": Entry("yaml", "workload.dialects.axolotl:AXOLOTL"),
     "llamafactory_yaml": Entry("yaml", "workload.dialects.llamafactory:LLAMAFACTORY"),
     "trl_recipe_yaml": Entry("yaml", "workload.dialects.trl_recipe:TRL_RECIPE"),
+    "openinstruct_yaml": Entry("yaml", "workload.dialects.open_instruct:OPEN_INSTRUCT"),
     "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
     "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),
