@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from ui.live import follow_audit
 from ui.paint import Values, view_mark
 from ui.samples import Shown, sample_request
 
+AUDIT_ID = re.compile(r"[0-9a-f]{32}")
 MAX_OWNED = 200
 """Owner tokens that a browser keeps; the oldest go first."""
 
@@ -31,10 +33,14 @@ Update = dict[Any, Any]
 
 
 def owner_tokens(owned: object) -> dict[str, str]:
-    """What the browser sent as its owner tokens, if it is that."""
+    """The owner tokens in what the browser sent; anything else in it is left out."""
     if not isinstance(owned, Mapping):
         return {}
-    return {str(audit_id): str(token) for audit_id, token in owned.items()}
+    return {
+        name: token
+        for name, token in owned.items()
+        if isinstance(name, str) and AUDIT_ID.fullmatch(name) and isinstance(token, str)
+    }
 
 
 def as_error(error: GoblinError) -> ErrorData:
@@ -140,16 +146,19 @@ class Desk:
     def _start(
         self, request: AuditRequest, owned: object, link: str | None = None
     ) -> Iterator[Update]:
-        """Start a detached audit, then read along."""
+        """Start a detached audit, then read along.
+
+        The tokens go with every update: else Gradio's client writes "no change" into what it keeps.
+        """
         started = self._jobs.start(request)
         kept = {**owner_tokens(owned), started.audit_id: started.owner_token}
+        tokens = dict(list(kept.items())[-MAX_OWNED:])
         first: Update = {
             self._page.audit_id: started.audit_id,
-            self._page.owned: dict(list(kept.items())[-MAX_OWNED:]),
             self._page.link: link or f"./?audit={started.audit_id}",
         }
         for update in self._follow(started.audit_id, started.owner_token, request.uploads):
-            yield {**first, **update}
+            yield {**first, self._page.owned: tokens, **update}
             first = {}
 
     def _follow(

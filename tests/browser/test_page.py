@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+import urllib.error
+import urllib.request
 from itertools import pairwise
 from pathlib import Path
 
@@ -330,6 +333,19 @@ def test_two_visitors_do_not_meet(visitor: Visitor, another: Visitor, app: App) 
         view(one.page, "report")
         expect(one.page.locator("#gg-verdict")).to_contain_text(name)
     assert visitor.page.url != another.page.url
+
+
+def test_no_event_of_the_page_is_a_public_endpoint(app: App) -> None:
+    with urllib.request.urlopen(f"{app.url}/gradio_api/info", timeout=30) as answer:
+        assert json.load(answer) == {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+
+@pytest.mark.parametrize("path", ["app.py", "/etc/passwd", ".goblin/audits.sqlite3"])
+def test_no_file_of_the_host_is_served(app: App, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{app.url}/gradio_api/file={path}", timeout=30)
+    with refused.value as answer:
+        assert answer.code in (403, 404)
 
 
 @pytest.fixture(scope="session")
