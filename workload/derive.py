@@ -8,13 +8,12 @@ from audit.records.base import Json
 from audit.records.workload import FieldValue
 
 FOLLOWS: dict[str, frozenset[str]] = {
-    "bf16": frozenset({"fp16", "fp8"}),
+    "bf16": frozenset({"fp16", "fp8", "model_load_dtype"}),
     "fp16": frozenset({"bf16", "fp8"}),
     "quant_bits": frozenset({"finetune_method", "quant_type"}),
     "finetune_method": frozenset({"quant_bits", "quant_type"}),
     "gradient_checkpointing": frozenset({"activation_offloading"}),
     "padding_free": frozenset({"packing"}),
-    "bf16": frozenset({"model_load_dtype"}),
 }
 """Fields that may change with the edited one although the file states both; every derived,
 default or assumed field may follow an edit as well."""

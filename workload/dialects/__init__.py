@@ -135,6 +135,11 @@ DIALECTS: dict[str, Entry] = {
     "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
     "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),
+    "llamafactory_json": Entry("json", "workload.dialects.llamafactory_json:LLAMAFACTORY_JSON"),
+    "training_args_json": Entry("json", "workload.dialects.training_args_json:TRAINING_ARGS"),
+    "trainer_state_json": Entry("json", "workload.dialects.trainer_state_json:TRAINER_STATE"),
+    "peft_json": Entry("json", "workload.dialects.peft_json:PEFT"),
+    "fsdp_json": Entry("json", "workload.dialects.fsdp_json:FSDP"),
     "py_trl": Entry("python", "workload.dialects.script:PY_TRL"),
     "py_hf_trainer": Entry("python", "workload.dialects.script:PY_HF_TRAINER"),
 }
