@@ -213,12 +213,11 @@ def _intervals(
     card_errors = _left_out(problem, cards, start)[core]
     widths = _widths(errors, kinds, cells)
     dense = widths["dense"]["all"]
-    runs = (("cells", cells), ("cards", cards))
     return {
         "speed": widths,
         "unseen_cell": _beyond(_median_by(cell_errors, cells, core), dense),
         "unseen_card": _beyond(_median_by(card_errors, cards, core), dense),
-        "runs": {name: dict(sorted(Counter(of).items())) for name, of in runs},
+        "cards": dict(sorted(Counter(cards).items())),
     }
 
 

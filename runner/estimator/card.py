@@ -88,8 +88,6 @@ def read_card(hardware: Hardware) -> Card:
     if bandwidth is None or hardware.bandwidth_tb_s is None:
         bandwidth = bandwidth or 1.0
         assumed.append(f"memory bandwidth {bandwidth:g} TB/s")
-    if not hardware.bf16:  # bf16 without matrix units runs at fp32 speed: counted from fp16
-        assumed.append("bf16 at fp32 speed")
     return Card(
         gemm=gemm,
         fp16=reached["fp16"] / reached["bf16"] if reached["fp16"] and reached["bf16"] else 1.0,
@@ -113,12 +111,12 @@ def _gemm(hardware: Hardware, assumed: list[str]) -> float:
     if hardware.id in GEMM_TFLOPS:
         rate = GEMM_TFLOPS[hardware.id]
         if not hardware.achievable_tflops["bf16"]:
-            assumed.append(f"matrix rate {rate:g} TFLOP/s")
+            assumed.append(f"matrix products at {rate:g} TFLOP/s")
         return rate
     reached = hardware.achievable_tflops["bf16"]
     if reached:
         return reached
     peak = hardware.peak_tflops["bf16"] or hardware.peak_tflops["fp16"]
     rate = GEMM_SHARE.get(hardware.generation, 0.6) * (peak or 1.0)
-    assumed.append(f"matrix rate {rate:.0f} TFLOP/s")
+    assumed.append(f"matrix products at {rate:.0f} TFLOP/s")
     return rate

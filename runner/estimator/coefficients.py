@@ -31,6 +31,7 @@ SPEED_PRIORS: Mapping[str, Prior] = {
     "saturation_tokens": Prior(223, 0.5),
     "saturation_width": Prior(421, 0.5),
     "saturation_expert": Prior(58, 0.5),
+    "precision:bf16": Prior(1.0, 0.001),
     "precision:fp32": Prior(0.85, 0.15),
     "precision:tf32": Prior(0.85, 0.15),
     "precision:fp16": Prior(1.0, 0.03),
@@ -64,11 +65,12 @@ SPEED_PRIORS: Mapping[str, Prior] = {
     # launches, seconds
     "layer": Prior(0.0024, 0.3),
     "adapter": Prior(0.0001, 0.4),
-    "sharded_adapter": Prior(0.003, 0.5),
+    "sharded_adapter": Prior(0.008, 0.4),
     "sharded_fused": Prior(0.5, 0.3),
     "micro": Prior(0.004, 0.5),
     "step": Prior(0.012, 0.5),
     "expert_launch": Prior(0.00025, 0.4),
+    "routing": Prior(0.003, 0.5),
     "launch_compiled": Prior(0.4, 0.3),
     # communication: share that compute does not hide
     "gather_exposed": Prior(0.6, 0.3),
@@ -85,7 +87,7 @@ SPEED_PRIORS: Mapping[str, Prior] = {
 KEYED_PRIORS: Mapping[str, Prior] = {
     "hardware:": Prior(1.0, 0.12),
     "stack:": Prior(1.0, 0.15),
-    "launch:": Prior(1.0, 0.5),
+    "launch:": Prior(1.0, 0.3),
     "cell:": Prior(1.0, 0.06),
     "experts:": Prior(0.5, 0.3),
 }
@@ -123,6 +125,7 @@ class Coefficients(NamedTuple):
     micro: Any
     step: Any
     expert_launch: Any
+    routing: Any
     launch_compiled: Any
     gather_exposed: Any
     gather_excess: Any
@@ -195,6 +198,7 @@ def combine(value: Any, keys: Keys) -> Coefficients:
         "layer": plain["layer"] * launch,
         "adapter": plain["adapter"] * launch,
         "sharded_adapter": plain["sharded_adapter"] * launch,
+        "routing": plain["routing"] * launch,
         "micro": plain["micro"] * launch,
         "step": plain["step"] * launch,
     }

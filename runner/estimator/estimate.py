@@ -64,7 +64,7 @@ class Estimate:
 
 
 def project(job: Job, *, variable: bool = False) -> Projection:
-    """Step and peak of one job; `variable`: lengths vary and only their distribution is known."""
+    """Step and peak of one job; `variable`: lengths vary and nobody states them."""
     return Projection(
         job=job,
         seconds=project_step(measure_work(job), _speed_coefficients(speed_keys(job))),

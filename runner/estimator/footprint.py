@@ -24,6 +24,8 @@ class Footprint(NamedTuple):
 
     weights: float
     gradients: float
+    casts: float
+    """16-bit copies of fp32 weights under autocast, until the backward pass."""
     states: float
     temporary: float
     """Copy of all updates in a foreach step."""
@@ -89,6 +91,7 @@ def measure_footprint(job: Job) -> Footprint:
     return Footprint(
         weights=_weights(job, counts, trained, split, weight_shards) / GB,
         gradients=0.0 if rule.in_backward else trained * job.gradient_bytes / gradient_shards / GB,
+        casts=trained * job.cast_bytes / weight_shards / GB,
         states=offload * trained * rule.state_bytes / state_shards / GB,
         temporary=offload * rule.temporary * trained * job.weight_bytes / state_shards / GB,
         kept_gradients=float(job.accumulation > 1 or deepspeed),

@@ -12,6 +12,7 @@ from audit.records.errors import MissingFacts
 from audit.records.workload import Workload
 from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model, find_model
+from runner.estimator.card import read_card
 from runner.estimator.job import Job
 from runner.estimator.workload_data import Samples, read_samples
 from runner.estimator.workload_layout import read_layout, read_stack
@@ -50,7 +51,7 @@ class Reading(NamedTuple):
     job: Job
     assumptions: tuple[str, ...]
     variable: bool
-    """Whether sample lengths vary: only their distribution is known."""
+    """Whether sample lengths vary and nobody states them."""
 
 
 def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> Reading:
@@ -72,6 +73,8 @@ def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> R
     precision = read_precision(workload, hardware, notes)
     weights = read_weights(workload, layout, precision, trained=adapter is None)
     recompute = read_recompute(workload)
+    for sentence in read_card(hardware).assumed:
+        notes.add(f"{hardware.name}: {sentence}, which no source states")
     liger = switched_on(workload, "liger")
     names = _kernel_names(workload)
     task = str(workload.value("task", "sft"))
@@ -89,6 +92,7 @@ def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> R
         precision=precision,
         weight_bytes=weights.weight,
         master_bytes=weights.master,
+        cast_bytes=weights.cast,
         gradient_bytes=weights.gradient,
         adapter=adapter,
         base=base,
@@ -104,7 +108,7 @@ def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> R
         fused_kernels=liger or bool(names) or workload.framework == "unsloth",
         chunked_loss=liger or "cut_cross_entropy" in names or workload.framework == "unsloth",
         compiled=switched_on(workload, "torch_compile"),
-        fast_experts=liger or workload.framework == "unsloth",
+        fast_experts=_groups_experts(workload),
         stack=stack,
     )
     return Reading(job, tuple(notes.sentences), samples.variable)
@@ -163,6 +167,12 @@ def _batch(workload: Workload, notes: Notes) -> tuple[int, int]:
 def _kernel_names(workload: Workload) -> frozenset[str]:
     names = workload.value("fused_kernels")
     return frozenset(str(name) for name in names) if isinstance(names, list) else frozenset()
+
+
+def _groups_experts(workload: Workload) -> bool:
+    """Whether one kernel runs all experts: transformers 5 and Unsloth; before, a loop in Python."""
+    release = workload.versions.get("transformers", "5").split(".")[0]
+    return workload.framework == "unsloth" or not release.isdigit() or int(release) >= 5
 
 
 def with_samples(reading: Reading, samples: Samples) -> Job:

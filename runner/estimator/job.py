@@ -83,7 +83,7 @@ class Adapter(NamedTuple):
     variant: Literal["lora", "dora"] = "lora"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """One training run on one kind of card."""
 
@@ -108,6 +108,8 @@ class Job:
     """Bytes per trained weight as it is kept (4: fp32 weights under autocast)."""
     master_bytes: float = 0
     """Bytes per trained weight of an extra fp32 copy."""
+    cast_bytes: float = 0
+    """Bytes per trained weight of the 16-bit copies that autocast keeps until the backward pass."""
     gradient_bytes: float = 2
     adapter: Adapter | None = None
     """None: every weight is trained."""

@@ -136,10 +136,12 @@ def project_memory(part: Footprint, c: MemoryCoefficients) -> Peak:
     ) * c.offloaded**part.offloaded
     block = part.block * c.block + part.scores * c.scores
     logits = part.logits * c.logit
-    live = _larger(block, logits)
+    over = _positive(logits - block)  # logits and the last block's activations never coexist
     gathered = part.gathered * c.gathered + part.root * c.root
     extra = part.buckets * c.buckets + part.deepspeed * c.deepspeed
-    at_loss = inputs + kept + live + gathered + part.kept_gradients * part.gradients
+    at_loss = (
+        inputs + kept + block + over + gathered + part.casts + part.kept_gradients * part.gradients
+    )
     at_step = part.gradients + part.temporary * c.temporary
     stepping = _above(at_step, at_loss)  # 1 where the step is the peak
     scale = c.meter
@@ -148,13 +150,14 @@ def project_memory(part: Footprint, c: MemoryCoefficients) -> Peak:
         gradients=scale * part.gradients * (stepping + (1 - stepping) * part.kept_gradients),
         optimizer=scale * (part.states + extra + stepping * part.temporary * c.temporary),
         activations=scale * (1 - stepping) * (inputs + kept + block),
-        logits=scale * (1 - stepping) * (live - block),
-        other=scale * (1 - stepping) * gathered + c.context,
+        logits=scale * (1 - stepping) * over,
+        other=scale * (1 - stepping) * (gathered + part.casts) + c.context,
     )
 
 
-def _larger(first: Any, second: Any) -> Any:
-    return (first + second + abs(first - second)) / 2
+def _positive(value: Any) -> Any:
+    """The value where it is positive, else 0."""
+    return (value + abs(value)) / 2
 
 
 def _above(first: Any, second: Any) -> Any:

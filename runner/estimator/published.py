@@ -114,6 +114,7 @@ def _job(
         precision=precision,
         weight_bytes=weights.weight,
         master_bytes=weights.master,
+        cast_bytes=weights.cast,
         gradient_bytes=weights.gradient,
         adapter=adapter,
         trained_embeddings="(emb)" in text,

@@ -38,6 +38,7 @@ class Weights(NamedTuple):
     gradient: float
     state: float
     temporary: bool
+    cast: float = 0
 
 
 def words(row: Row) -> str:
@@ -118,6 +119,8 @@ def read_adapter(row: Row, stack: Stack, model: Model) -> Adapter | None:
     stated = re.search(r"(?:lora_rank[ =]|\br=|rank)(\d+)", text)
     if stated:
         rank = int(stated.group(1))
+    if "bigcode" in str(row.get("model")):
+        targets = ("qkv", "o")  # one fused matrix
     if "target-mlp" in text:
         targets = ("gate", "up", "down")
     size = count_adapters(model, rank, targets)
@@ -176,7 +179,7 @@ def read_weights(row: Row, stack: Stack, precision: Precision, size: float) -> W
     if precision == "fp32":
         return Weights(4, 0, 4, 8, False)
     if "amp" in (row.get("precision") or ""):
-        return Weights(4, 2, 4, 8, False)
+        return Weights(4, 0, 4, 8, False, cast=2)
     if stack == "deepspeed":
         return Weights(2, 4, 2, 8, True)
     if adapters:

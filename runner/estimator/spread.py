@@ -56,11 +56,13 @@ def spread_of(job: Job, *, variable: bool) -> Spread:
 
 def speed_width(widths: Mapping[str, Any], job: Job, *, variable: bool) -> float:
     """Half width of a speed: class, combination, and what was never seen together."""
-    runs = widths["runs"]
-    cell, card = cell_of(job), job.hardware.id
-    seen = _shrunk(widths["speed"][kind_of(job, variable=variable)], cell)
-    unseen = widths["unseen_cell"] ** 2 / (1 + runs["cells"].get(cell, 0))
-    unseen += widths["unseen_card"] ** 2 / (1 + runs["cards"].get(card, 0))
+    cell, kind = cell_of(job), widths["speed"][kind_of(job, variable=variable)]
+    seen = _shrunk(kind, cell)
+    runs = kind["cells"].get(cell, (0, 0.0))[0]
+    if not runs:
+        seen = max(seen, widths["speed"]["dense"]["all"])
+    unseen = widths["unseen_cell"] ** 2 / (1 + runs)
+    unseen += widths["unseen_card"] ** 2 / (1 + widths["cards"].get(job.hardware.id, 0))
     return math.sqrt(seen**2 + unseen)
 
 

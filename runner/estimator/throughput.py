@@ -47,8 +47,10 @@ def project_step(work: Work, c: Coefficients) -> Seconds:
     device = gemm + attention + elementwise + loss + dequantize
     host = work.layers * c.layer + work.adapter_layers * c.adapter + c.micro
     host = host + work.sharded_adapters * c.sharded_adapter * c.sharded_fused**work.fused
-    host = (host + work.expert_launches * c.expert_launch) * c.launch_compiled**work.compiled
-    micro = (device**3 + host**3) ** (1 / 3)
+    host = host + work.expert_launches * c.expert_launch + work.routed_layers * c.routing
+    host = host * c.launch_compiled**work.compiled
+    waiting = _positive((device**3 + host**3) ** (1 / 3) - device)
+    micro = device + waiting
     sent = _communication(work, c, micro)
     count = work.accumulation
     busy = count * (micro + sent)
@@ -60,7 +62,7 @@ def project_step(work: Work, c: Coefficients) -> Seconds:
         elementwise=count * elementwise,
         loss=count * loss,
         dequantize=count * dequantize,
-        launch=count * (micro - device) + c.step,
+        launch=count * waiting + c.step,
         communication=count * sent + busy * work.bubble * c.bubble + work.reduce * c.reduce_exposed,
         optimizer=optimizer,
     )
@@ -79,9 +81,13 @@ def _matrices(work: Work, c: Coefficients) -> Any:
 def _communication(work: Work, c: Coefficients, micro: Any) -> Any:
     """Seconds per micro-step that compute does not hide."""
     gather = work.gather * c.zero3**work.zero3
-    beyond = gather - micro
-    excess = (beyond + abs(beyond)) / 2
+    excess = _positive(gather - micro)
     tensor = work.tensor * c.tensor_exposed * c.tensor_overlapped**work.overlapped
     experts = work.expert_near * c.expert_near + work.expert_far * c.expert_far
     experts = experts * c.deep_ep**work.deep_ep
     return gather * c.gather_exposed + excess * c.gather_excess + tensor + experts
+
+
+def _positive(value: Any) -> Any:
+    """The value where it is positive, else 0."""
+    return (value + abs(value)) / 2

@@ -48,6 +48,8 @@ class Work(NamedTuple):
     sharded_adapters: float
     """Adapted modules x passes whose FSDP units are gathered one by one."""
     expert_launches: float
+    """Experts x layers x passes where a loop in Python runs them."""
+    routed_layers: float
     fused: float
     compiled: float
     kbit: float
@@ -120,8 +122,9 @@ def measure_work(job: Job) -> Work:
         / memory,
         layers=launches,
         adapter_layers=_adapter_launches(job) * launches,
-        sharded_adapters=_adapter_launches(job) * launches * bool(gather and not zero3),
+        sharded_adapters=_adapter_launches(job) * launches * _wraps_adapters(job),
         expert_launches=0.0 if job.fast_experts else job.model.experts * launches,
+        routed_layers=launches if job.model.experts else 0.0,
         fused=float(job.fused_kernels),
         compiled=float(job.compiled),
         kbit=float(job.kbit_prepared and not job.fused_kernels),
@@ -213,6 +216,11 @@ def _adapter_launches(job: Job) -> float:
     if job.adapter is None:
         return 0.0
     return job.adapter.modules * (2.5 if job.adapter.variant == "dora" else 1.0)
+
+
+def _wraps_adapters(job: Job) -> bool:
+    """Whether every adapter is an FSDP unit of its own: accelerate's policy for PEFT models."""
+    return job.stack == "hf" and job.layout.sharding == "fsdp" and job.layout.shard_ranks > 1
 
 
 def link_speed(job: Job, ranks: int) -> float:

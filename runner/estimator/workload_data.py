@@ -35,6 +35,7 @@ def read_samples(workload: Workload, micro_batch: int, model: Model, notes: Note
     if lengths is None:
         lengths = ASSUMED
         notes.add(f"{ASSUMED.source}, longest {ASSUMED.max}")
+    guessed = lengths.origin == "assumed"
     limit = workload.value("max_seq_len")
     stated = int(limit) if isinstance(limit, int) and limit > 0 else 0
     cut = float(min(lengths.max, stated or model.max or lengths.max))
@@ -51,7 +52,7 @@ def read_samples(workload: Workload, micro_batch: int, model: Model, notes: Note
     if switched_on(workload, "padding_free"):
         deviation = math.sqrt(max(0.0, one.square - one.real**2))
         longest = min(cut, one.real + 3 * deviation / math.sqrt(micro_batch))
-        return Samples(one.real, longest, 1.0, apart, packed=True, variable=True)
+        return Samples(one.real, longest, 1.0, apart, packed=True, variable=guessed)
     if switched_on(workload, "pad_to_max_length"):
         full = float(stated or cut)
         return Samples(full, full, one.real / full, 0.0, packed=False, variable=False)
@@ -59,4 +60,4 @@ def read_samples(workload: Workload, micro_batch: int, model: Model, notes: Note
     processed = batch.processed
     if switched_on(workload, "group_by_length"):
         processed = min(processed, GROUPED * one.real)
-    return Samples(processed, cut, one.real / processed, 0.0, packed=False, variable=True)
+    return Samples(processed, cut, one.real / processed, 0.0, packed=False, variable=guessed)

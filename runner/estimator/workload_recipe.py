@@ -39,6 +39,7 @@ class Weights(NamedTuple):
     master: float
     gradient: float
     frozen: float
+    cast: float = 0
 
 
 class Recompute(NamedTuple):
@@ -77,8 +78,8 @@ def read_weights(
 ) -> Weights:
     """Bytes per trained and per frozen weight.
 
-    fp32 weights under autocast are also cast for every pass; FSDP in newer accelerate and
-    LLaMA-Factory keep trained weights in fp32; DeepSpeed keeps an fp32 master copy.
+    fp32 weights under autocast have 16-bit copies until the backward pass; FSDP in newer
+    accelerate and LLaMA-Factory keep trained weights in fp32; DeepSpeed keeps an fp32 master copy.
     """
     loaded = workload.value("model_load_dtype")
     half = precision not in ("fp32", "tf32")
@@ -91,7 +92,8 @@ def read_weights(
     upcast = layout.sharding == "fsdp" or workload.framework == "llamafactory"
     if narrow and not upcast:
         return Weights(2, 0, 2, frozen)
-    return Weights(4, 2 if half and layout.sharding != "fsdp" else 0, 4, frozen)
+    cast = 2 if half and layout.sharding != "fsdp" else 0
+    return Weights(4, 0, 4, frozen, cast)
 
 
 def read_base(workload: Workload) -> Base:
