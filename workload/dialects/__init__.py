@@ -132,6 +132,7 @@ DIALECTS: dict[str, Entry] = {
     "llamafactory_yaml": Entry("yaml", "workload.dialects.llamafactory:LLAMAFACTORY"),
     "trl_recipe_yaml": Entry("yaml", "workload.dialects.trl_recipe:TRL_RECIPE"),
     "openinstruct_yaml": Entry("yaml", "workload.dialects.open_instruct:OPEN_INSTRUCT"),
+    "litgpt_yaml": Entry("yaml", "workload.dialects.litgpt:LITGPT"),
     "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
     "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change, Reading
-from workload.dialects.torchtune_fields import OPTIMIZERS
+from workload.dialects.class_paths import FUSED, optimizer_class
 from workload.dialects.yaml_dialect import Special, YamlDialect
 from workload.normalise import canonical, same
 from workload.splice.keys import insert_key, remove_key, set_value
 from workload.splice.yaml_document import Document, Place
-
-FUSED = "adamw_torch_fused"
 
 
 def edit_optimizer(
@@ -19,8 +17,7 @@ def edit_optimizer(
     """optimizer: the class path, and `fused` for the fused AdamW of torch."""
     place, fused = document.place("optimizer._component_"), document.place("optimizer.fused")
     wanted = None if edit.remove else canonical("optimizer", edit.value)
-    plain = "adamw_torch" if wanted == FUSED else wanted
-    path = next((path for path, name in OPTIMIZERS.items() if name == plain), None)
+    path = optimizer_class(str(wanted))
     if place is None or path is None:
         reason = f"torchtune builds no optimizer {wanted} from a name that is known"
         raise CannotEdit(reason, "Write its class path to optimizer._component_")
@@ -36,7 +33,7 @@ def edit_optimizer(
         )
     elif wanted == "adamw_torch" and on and fused is not None:
         changes.append(set_value(document, fused, False))
-    elif fused is not None and not str(plain).startswith(("adamw_torch", "adam", "sgd")):
+    elif fused is not None and not path.startswith("torch."):
         changes.append(remove_key(document, fused))
     return tuple(changes)
 

@@ -8,20 +8,10 @@ from __future__ import annotations
 import re
 
 from audit.records.base import Json
+from workload.dialects.class_paths import optimizer_name
 from workload.dialects.yaml_table import FieldReader
 from workload.splice.yaml_document import Place
 
-OPTIMIZERS = {
-    "torch.optim.AdamW": "adamw_torch",
-    "torch.optim.Adam": "adam",
-    "torch.optim.SGD": "sgd",
-    "bitsandbytes.optim.AdamW8bit": "adamw_bnb_8bit",
-    "bitsandbytes.optim.PagedAdamW": "paged_adamw_32bit",
-    "bitsandbytes.optim.PagedAdamW8bit": "paged_adamw_8bit",
-    "torchao.optim.AdamW8bit": "adamw_torch_8bit",
-    "torchao.optim.AdamW4bit": "adamw_torch_4bit",
-}
-"""Class path -> the name that transformers gives the same optimizer."""
 LOSSES = {"DPO": "dpo", "SimPO": "dpo", "RSO": "dpo", "PPO": "ppo", "GRPO": "grpo"}
 KERNELS = {
     "LinearCrossEntropyLoss": "linear_cross_entropy",
@@ -103,10 +93,8 @@ def _optimizer(reader: FieldReader) -> None:
     if found is None:
         return
     path, place = found
-    word = OPTIMIZERS.get(path, path.rpartition(".")[2].lower())
-    if word == "adamw_torch" and reader.document.value("optimizer.fused") is True:
-        word = "adamw_torch_fused"
-    reader.stated("optimizer", place, word)
+    fused = reader.document.value("optimizer.fused") is True
+    reader.stated("optimizer", place, optimizer_name(path, fused=fused))
 
 
 def _data(reader: FieldReader) -> None:
