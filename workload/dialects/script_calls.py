@@ -145,7 +145,7 @@ def _make(
         entries[OPEN] = Slot(arguments.open, None)
     thing = scene.memory.new_thing(named.kind, named.name, node, entries.items())
     made = {"config": scene.configs, "trainer": scene.trainers, "adapter": scene.adapters}
-    made.get(named.kind, []).append(thing)
+    scene.note(made.get(named.kind, []), thing)
     return thing
 
 

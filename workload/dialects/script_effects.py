@@ -56,7 +56,7 @@ def _dataset(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
     builders = ("json", "csv", "parquet", "text", "arrow", "pandas")
     if slot and isinstance(slot.value, Known) and slot.value.value in builders:
         slot = arguments.named.get("data_files", slot)
-    if slot is not None:
+    if slot is not None and not scene.repeating:
         scene.datasets.append(slot)
     return scene.memory.new_thing("data", "load_dataset", node)
 

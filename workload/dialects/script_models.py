@@ -55,7 +55,7 @@ def _load(scene: Scene, owner: Named, arguments: Arguments, node: ast.Call) -> T
     if arguments.open is not None:
         entries[OPEN] = Slot(arguments.open, None)
     model = scene.memory.new_thing("model", owner.name, node, entries.items())
-    scene.models.append(model)
+    scene.note(scene.models, model)
     return model
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from workload.dialects.script_names import well_known
 from workload.dialects.script_values import (
     Items,
+    Key,
     Known,
     Local,
     Memory,
+    Overlay,
     Slot,
     Symbol,
     Thing,
@@ -25,8 +27,34 @@ _BUILTINS = frozenset(dir(builtins))
 MAX_STEPS = 150_000
 """Expressions read before calls of the script's own functions are no longer followed: what keeps
 functions that call each other in a fan from taking for ever. A long real script has 10,000."""
+MAX_RETURNS = 30
+"""Returns of one function that are kept apart; one with more gives nothing known back."""
 MAX_CALLS = 12
 """Calls of own functions inside each other that are followed."""
+
+
+@dataclass
+class Exits:
+    """The returns of one function: what each gives back, and all that was written before it.
+
+    Args:
+        depth: `memory.depth` just inside the function.
+    """
+
+    depth: int
+    values: list[Value] = field(default_factory=list)
+    overlays: list[Overlay] = field(default_factory=list)
+    unkept: set[Key] = field(default_factory=set)
+    """What was written before the returns that are too many to keep."""
+
+    def add(self, memory: Memory, value: Value) -> None:
+        """A return is reached."""
+        written = memory.written_since(self.depth)
+        if len(self.values) < MAX_RETURNS:
+            self.values.append(value)
+            self.overlays.append(written)
+        else:
+            self.unkept.update(written)
 
 
 @dataclass(frozen=True)
@@ -63,7 +91,11 @@ class Scene:
     scopes: tuple[int, ...] = ()
     statement: ast.stmt | None = None
     steps: int = 0
+    repeating: bool = False
+    """In a further pass of a loop: what is made there was noted in the first."""
     calls: tuple[ast.AST, ...] = ()
+    exits: Exits | None = None
+    """Returns of the function being walked."""
     entered: set[ast.AST] = field(default_factory=set)
     functions: list[Local] = field(default_factory=list)
     class_scopes: dict[int, Local] = field(default_factory=dict)
@@ -83,7 +115,6 @@ class Scene:
     """Calls that patch Liger kernels into a model class."""
     unimported: dict[str, int] = field(default_factory=dict)
     moment: Moment | None = None
-    trained: list[Thing] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.module = self.memory.new_scope()
@@ -118,9 +149,13 @@ class Scene:
 
     def start_training(self, trainer: Thing, node: ast.expr) -> None:
         """A trainer's `train` is called: the first one decides what is read."""
-        self.trained.append(trainer)
         if self.moment is None:
             self.moment = self.freeze(trainer, node.lineno)
+
+    def note(self, made: list[Thing], thing: Thing) -> None:
+        """Keeps a thing among those the script makes."""
+        if not self.repeating:
+            made.append(thing)
 
     def freeze(self, trainer: Thing | None, line: int | None) -> Moment:
         """Everything made so far, safe from what the script does later."""

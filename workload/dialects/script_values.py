@@ -110,6 +110,7 @@ class Memory:
         self._owners = 0
         self._merges = 0
         self._scopes: set[int] = set()
+        self._kin: dict[int, list[Thing]] = {}
 
     def new_owner(self) -> int:
         """A new object."""
@@ -149,11 +150,27 @@ class Memory:
             key, slot = OPEN, Slot(Unknown(thing.node, "a long table of data"), None)
         thing.keys[key] = None
         self.put(thing.owner, key, slot)
+        for kin in self._kin.get(thing.owner, ()):  # may be the same object
+            kin.keys[key] = None
+            why = Unknown(thing.node, "depends on a condition")
+            self.put(kin.owner, key, Slot(why, None))
 
     def entries(self, thing: Thing) -> dict[str, Slot]:
         """The entries of an object that hold now, in the order of writing."""
         found = ((key, self.get(thing.owner, key)) for key in tuple(thing.keys))
         return {key: slot for key, slot in found if slot is not None}
+
+    @property
+    def depth(self) -> int:
+        """Branches that are being walked inside each other."""
+        return len(self._overlays)
+
+    def written_since(self, depth: int) -> Overlay:
+        """All writes of the branches from `depth` on, newest last."""
+        written: Overlay = {}
+        for overlay in self._overlays[depth - 1 :]:
+            written.update(overlay)
+        return written
 
     def fork(self) -> None:
         """Starts a branch."""
@@ -163,20 +180,35 @@ class Memory:
         """Ends a branch; its writes are given back and no longer seen."""
         return self._overlays.pop()
 
-    def join(self, branches: Sequence[Overlay], node: ast.AST, since: int) -> None:
+    def join(self, branches: Sequence[Overlay], node: ast.AST, since: int) -> set[Key]:
         """Keeps what all branches agree on; the rest is unknown at `node`.
 
         Args:
             branches: the writes of every branch that may have run; an empty one for "none did".
             node: where they part.
             since: `last_owner` before the first branch: later objects live in one branch only.
+
+        Returns:
+            The names and entries that hold something else than before.
         """
         keys = {key: None for branch in branches for key in branch}
         for key in [key for key in keys if key[0] > since]:
             self._overlays[-1][key] = next(branch[key] for branch in branches if key in branch)
-        for key in [key for key in keys if key[0] <= since]:
-            slots = [branch[key] if key in branch else self.get(*key) for branch in branches]
-            self._overlays[-1][key] = self._joined(slots, node, key[0] in self._scopes)
+        changed: set[Key] = set()
+        older = [key for key in keys if key[0] <= since]
+        for key in sorted(older, key=lambda key: key[0] in self._scopes):  # objects, then names
+            before = self.get(*key)
+            slots = [branch.get(key, before) for branch in branches]
+            joined = self._joined(slots, node, key[0] in self._scopes)
+            self._overlays[-1][key] = joined
+            if not _alike(before, joined):
+                changed.add(key)
+        return changed
+
+    def blur(self, keys: Iterable[Key], node: ast.AST) -> None:
+        """Makes names and entries unknown."""
+        for key in keys:
+            self.put(*key, Slot(Unknown(node, "changes in a loop"), None))
 
     def _joined(self, slots: Sequence[Slot | None], node: ast.AST, name: bool) -> Slot | None:
         """One slot for several branches; a name that only some define can only be theirs."""
@@ -215,7 +247,22 @@ class Memory:
             site = slots[0].site if agreed and len(slots) == len(held) else None
             entries[key] = Slot(value, site if len({id(s.site) for s in slots}) == 1 else None)
         made = self.new_thing(things[0].kind, things[0].name, things[0].node, entries.items())
-        return replace(made, merged=True)
+        made = replace(made, merged=True)
+        for thing in things:
+            self._kin.setdefault(thing.owner, []).append(made)
+            self._kin.setdefault(made.owner, []).append(thing)
+        return made
+
+
+def _alike(one: Slot | None, other: Slot | None) -> bool:
+    """Whether two slots hold the same, objects made by one call counting as one."""
+    if one is None or other is None:
+        return one is other
+    if isinstance(one.value, Thing) and isinstance(other.value, Thing):
+        return one.value.node is other.value.node
+    if isinstance(one.value, Unknown) and isinstance(other.value, Unknown):
+        return True
+    return same(one.value, other.value)
 
 
 def same(one: Value, other: Value, depth: int = 0) -> bool:

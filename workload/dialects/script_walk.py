@@ -12,8 +12,9 @@ from workload.dialects.script_calls import STOPS, call
 from workload.dialects.script_evaluate import evaluate, truth
 from workload.dialects.script_names import classify
 from workload.dialects.script_parse import parse_script
-from workload.dialects.script_scene import MAX_CALLS, MAX_STEPS, Arguments, Scene
+from workload.dialects.script_scene import MAX_CALLS, MAX_STEPS, Arguments, Exits, Scene
 from workload.dialects.script_values import (
+    Key,
     Known,
     Local,
     Overlay,
@@ -25,10 +26,10 @@ from workload.dialects.script_values import (
 )
 from workload.source import SourceText
 
+MAX_PASSES = 4
+"""Walks of a loop's body; what still changes then is unknown."""
 Flow = bool
 """Whether the next statement is reached."""
-_RETURN = "return"
-"""Name under which a function's scope holds what it returned; no identifier can be it."""
 
 
 def walk_script(source: SourceText) -> Scene:
@@ -76,18 +77,31 @@ def enter(scene: Scene, function: Local, arguments: Arguments, node: ast.Call) -
 
 
 def _run(scene: Scene, function: Local, arguments: Arguments) -> Value:
+    """Walks a function's body; its effects are what all its returns agree on."""
     if isinstance(function.node, ast.ClassDef):
         return Unknown(function.node, "a class of the script")
+    memory = scene.memory
     scene.entered.add(function.node)
-    outside = scene.scopes, scene.calls, scene.statement
-    scene.scopes = (*function.scopes, scene.memory.new_scope())
+    outside = scene.scopes, scene.calls, scene.statement, scene.exits
+    since = memory.last_owner
+    memory.fork()
+    scene.exits = Exits(memory.depth)
+    scene.scopes = (*function.scopes, memory.new_scope())
     scene.calls = (*scene.calls, function.node)
     instance = scene.methods.get(function.node)
     _bind_parameters(scene, function.node.args, arguments, instance)
-    walk(scene, function.node.body)
-    returned = scene.memory.get(scene.scopes[-1], _RETURN)
-    scene.scopes, scene.calls, scene.statement = outside
-    return returned.value if returned else Known(None, ast.Constant(None, lineno=1, col_offset=0))
+    if walk(scene, function.node.body):
+        scene.exits.add(memory, Known(None, ast.Constant(None, lineno=1, col_offset=0)))
+    memory.leave()
+    exits = scene.exits
+    scene.scopes, scene.calls, scene.statement, scene.exits = outside
+    if not exits.overlays:
+        return Unknown(function.node, "a function that never returns")
+    memory.join(exits.overlays, function.node, since)
+    if exits.unkept:
+        memory.blur(exits.unkept, function.node)
+        return Unknown(function.node, "a function with very many returns")
+    return memory.merged(exits.values, function.node)
 
 
 def _bind_parameters(
@@ -128,19 +142,9 @@ def _branches(scene: Scene, node: ast.AST, bodies: Sequence[Sequence[ast.stmt]])
         overlay = scene.memory.leave()
         if goes_on:
             reached.append(overlay)
-        else:
-            _keep_return(scene, overlay, since)
     if reached:
         scene.memory.join(reached, node, since)
     return bool(reached)
-
-
-def _keep_return(scene: Scene, overlay: Overlay, since: int) -> None:
-    """A branch that returned is left; what it returned stays, with the objects made there."""
-    returned = (scene.scopes[-1], _RETURN)
-    for key, slot in overlay.items():
-        if key == returned or key[0] > since:
-            scene.memory.put(*key, slot)
 
 
 def _if(scene: Scene, statement: ast.If) -> Flow:
@@ -162,7 +166,7 @@ def _if(scene: Scene, statement: ast.If) -> Flow:
 
 
 def _loop(scene: Scene, statement: ast.For | ast.AsyncFor | ast.While) -> Flow:
-    """The first pass through the body, then what holds whether or not it ran."""
+    """The body as often as it may run; the first pass is what a training in it sees."""
     if isinstance(statement, ast.While):
         if truth(evaluate(scene, statement.test)) is False:
             return walk(scene, statement.orelse)
@@ -170,17 +174,48 @@ def _loop(scene: Scene, statement: ast.For | ast.AsyncFor | ast.While) -> Flow:
         evaluate(scene, statement.iter)
         unknown = Unknown(statement.target, "changes in a loop")
         assign(scene, statement.target, Slot(unknown, None), statement)
-    _branches(scene, statement, [statement.body, ()])
+    _repeat(scene, statement)
     if statement.orelse:  # a `break` may pass it by
         _branches(scene, statement, [statement.orelse, ()])
     return True
 
 
+def _repeat(scene: Scene, statement: ast.For | ast.AsyncFor | ast.While) -> None:
+    """Walks a loop's body until another pass changes nothing; what keeps changing is unknown."""
+    memory, repeating = scene.memory, scene.repeating
+    changed: set[Key] = set()
+    for _ in range(MAX_PASSES):
+        since = memory.last_owner
+        memory.fork()
+        goes_on = walk(scene, statement.body)
+        overlay = memory.leave()
+        if not goes_on:
+            break
+        changed = memory.join([overlay, {}], statement, since)
+        scene.repeating = True
+        if not changed or scene.steps > MAX_STEPS:
+            break
+    memory.blur(changed, statement)
+    scene.repeating = repeating
+
+
 def _try(scene: Scene, statement: Any) -> Flow:
-    bodies = [[*statement.body, *statement.orelse]]
-    bodies += [handler.body for handler in statement.handlers]
-    goes_on = _branches(scene, statement, bodies) if len(bodies) > 1 else walk(scene, bodies[0])
-    return walk(scene, statement.finalbody) and goes_on
+    """The body, or a handler that starts anywhere within the body."""
+    memory = scene.memory
+    since = memory.last_owner
+    memory.fork()
+    goes_on = walk(scene, [*statement.body, *statement.orelse])
+    body = memory.leave()
+    ends = [(body, goes_on)]
+    for handler in statement.handlers:
+        memory.fork()
+        memory.join([body, {}], statement, since)
+        goes_on = walk(scene, handler.body)
+        ends.append((memory.leave(), goes_on))
+    reached = [overlay for overlay, goes_on in ends if goes_on]
+    if reached:
+        memory.join(reached, statement, since)
+    return walk(scene, statement.finalbody) and bool(reached)
 
 
 def _with(scene: Scene, statement: ast.With | ast.AsyncWith) -> Flow:
@@ -271,10 +306,8 @@ def _return(scene: Scene, statement: ast.Return) -> Flow:
     value: Value = Known(None, ast.Constant(None, lineno=statement.lineno, col_offset=0))
     if statement.value is not None:
         value = evaluate(scene, statement.value)
-    earlier = scene.memory.get(scene.scopes[-1], _RETURN)
-    if earlier is not None:
-        value = scene.memory.merged([earlier.value, value], statement)
-    scene.bind(_RETURN, Slot(value, statement.value))
+    if scene.exits is not None:
+        scene.exits.add(scene.memory, value)
     return False
 
 
