@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from kb.catalog.parameters import Parameters, count_parameters
 from runner.estimator.job import Job
-from runner.estimator.work import trained_parameters
+from runner.estimator.traffic import trained_parameters
 
 QUANTIZED_BYTES = {"plain": 2.0, "nf4": 0.5625, "nf4-double": 0.5159, "int8": 1.03, "gptq": 0.5625}
 """Bytes per body weight: 4 bits and an fp32 scale per 64 (nf4: 8-bit scales when double)."""

@@ -17,6 +17,7 @@ from runner.estimator.job import Stack
 _USUAL_CARD = {"a100": "a100-80gb", "h100": "h100-sxm", "v100": "v100", "a100 sxm": "a100-80gb"}
 _SPELLINGS = (
     (r"deepseek[-_ ]?v3", "deepseek-ai/DeepSeek-V3"),
+    (r"kimi[-_ ]?k2", "moonshotai/Kimi-K2-Instruct"),
     (r"zephyr[-_ ]?7b", "mistralai/Mistral-7B-v0.1"),
     (r"qwen3 moe 30b", "Qwen/Qwen3-30B-A3B"),
     (r"^0?7(\.0)?b gpt", "mosaicml/mpt-7b"),
@@ -59,6 +60,10 @@ def read_model(text: str | None) -> Model | None:
     """The model of a row."""
     if not text or re.search(r"proxy|mamba|zebra", text, re.I):
         return None
+    return _named(text) or _by_totals(text)
+
+
+def _named(text: str) -> Model | None:
     lower = text.lower()
     for pattern, total, active, hidden, layers in _SIZED:
         if re.search(pattern, lower):
@@ -67,6 +72,17 @@ def read_model(text: str | None) -> Model | None:
         if re.search(pattern, lower):
             return find_model(name)
     return find_model(text)
+
+
+def _by_totals(text: str) -> Model | None:
+    """A mixture that is known by its total and active size only (`30B-A3B`)."""
+    found = re.search(r"(\d+(?:\.\d+)?)b[-_ ]a(\d+(?:\.\d+)?)b", text.lower())
+    if not found:
+        return None
+    total, active = float(found.group(1)), float(found.group(2))
+    # hidden size and depth as mixtures of that active size have them (Qwen3: 3B 2048 x 48)
+    hidden = 1024 * max(2, round(2 * (active / 3) ** 0.4))
+    return _sized_mixture(text, total, active, hidden, 48 if active < 10 else 80)
 
 
 def read_stack(framework: str | None, title: str | None, hardware: Hardware) -> Stack:

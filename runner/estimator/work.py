@@ -10,9 +10,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kb.catalog.parameters import Parameters, count_parameters
-from runner.estimator.card import XGMI_PAIR, Card, read_card
+from runner.estimator.card import Card, read_card
 from runner.estimator.flops import attended, attention_width
 from runner.estimator.job import Job
+from runner.estimator.traffic import (
+    expert_seconds,
+    gather_seconds,
+    reduce_seconds,
+    tensor_seconds,
+    trained_parameters,
+    wraps_adapters,
+)
 
 REFERENCE_GEMM = 262.0
 """TFLOP/s of the A100, for which the saturation lengths are written."""
@@ -89,9 +97,9 @@ def measure_work(job: Job) -> Work:
     share = tokens / split
     head = float(job.model.vocab * job.model.hidden)
     head_passes = (6 if job.trained or job.trained_embeddings else 4) + 2 * job.extra_forward
-    near, far = _expert_traffic(job, card)
-    gather, zero3 = _gather(job, card, counts)
-    reduce, deepspeed = _reduce(job, card, counts)
+    near, far = expert_seconds(job, card)
+    gather, zero3 = gather_seconds(job, card, counts)
+    reduce, deepspeed = reduce_seconds(job, card, counts)
     forward, backward = _attention(job, card)
     moved, eager = _elementwise(job)
     memory = 1e12 * card.bandwidth
@@ -122,7 +130,7 @@ def measure_work(job: Job) -> Work:
         / memory,
         layers=launches,
         adapter_layers=_adapter_launches(job) * launches,
-        sharded_adapters=_adapter_launches(job) * launches * _wraps_adapters(job),
+        sharded_adapters=_adapter_launches(job) * launches * wraps_adapters(job),
         expert_launches=0.0 if job.fast_experts else job.model.experts * launches,
         routed_layers=launches if job.model.experts else 0.0,
         fused=float(job.fused_kernels),
@@ -131,7 +139,7 @@ def measure_work(job: Job) -> Work:
         chunked=float(job.chunked_loss),
         gather=gather,
         zero3=zero3,
-        tensor=_tensor_traffic(job, card),
+        tensor=tensor_seconds(job, card),
         overlapped=float(layout.overlapped_tensor),
         expert_near=near,
         expert_far=far,
@@ -216,88 +224,6 @@ def _adapter_launches(job: Job) -> float:
     if job.adapter is None:
         return 0.0
     return job.adapter.modules * (2.5 if job.adapter.variant == "dora" else 1.0)
-
-
-def _wraps_adapters(job: Job) -> bool:
-    """Whether every adapter is an FSDP unit of its own: accelerate's policy for PEFT models."""
-    return job.stack == "hf" and job.layout.sharding == "fsdp" and job.layout.shard_ranks > 1
-
-
-def link_speed(job: Job, ranks: int) -> float:
-    """Bytes per second and rank of a collective over so many ranks."""
-    card = read_card(job.hardware)
-    node = max(job.layout.node, card.domain if job.layout.node >= 8 else job.layout.node)
-    if ranks > node:
-        return 1e9 * min(card.link, card.network * node)
-    if job.hardware.link == "xgmi" and ranks < 8:
-        return 1e9 * min(card.link, XGMI_PAIR * max(1, ranks - 1))
-    return 1e9 * card.link
-
-
-def _gather(job: Job, card: Card, counts: Parameters) -> tuple[float, float]:
-    """Weights gathered twice and gradients scattered once; and whether ZeRO-3 does it."""
-    layout = job.layout
-    ranks = layout.shard_ranks
-    if layout.sharding not in ("fsdp", "zero3") or ranks == 1:
-        return 0.0, 0.0
-    per_weight = 2.0
-    if job.base != "plain":
-        per_weight = 0.55
-    elif job.trained and job.precision == "fp32":
-        per_weight = 4.0
-    volume = 2 * per_weight * counts.total + (
-        job.gradient_bytes * counts.total if job.trained else 0
-    )
-    split = layout.pipeline * layout.tensor * (layout.expert if job.model.experts else 1)
-    seconds = volume / split * (ranks - 1) / ranks / link_speed(job, ranks)
-    return seconds, float(layout.sharding == "zero3")
-
-
-def _reduce(job: Job, card: Card, counts: Parameters) -> tuple[float, float]:
-    """Gradient all-reduce per optimizer step; DeepSpeed's gradient copies per micro-step."""
-    layout = job.layout
-    trained = trained_parameters(job, counts)
-    copies = 34 * trained / (1e12 * card.bandwidth) if layout.sharding.startswith("zero") else 0.0
-    if layout.replicas == 1 or layout.sharding in ("fsdp", "zero3"):
-        return 0.0, copies
-    ranks = layout.replicas
-    volume = 2 * job.gradient_bytes * trained / (layout.pipeline * layout.tensor)
-    return volume * (ranks - 1) / ranks / link_speed(job, layout.gpus), copies
-
-
-def trained_parameters(job: Job, counts: Parameters) -> float:
-    """Weights with gradients: all, or adapters and, where asked for, embedding and head."""
-    if job.adapter is None:
-        return float(counts.total)
-    extra = counts.embedding + counts.head if job.trained_embeddings else 0
-    return float(job.adapter.parameters + extra)
-
-
-def _tensor_traffic(job: Job, card: Card) -> float:
-    """All-reduces of tensor parallelism, and key-value exchange of context parallelism."""
-    layout, model = job.layout, job.model
-    layers = model.layers / layout.pipeline
-    seconds = 0.0
-    if layout.tensor > 1:
-        ring = 8 * (layout.tensor - 1) / layout.tensor
-        volume = ring * job.micro_tokens * model.hidden * 2 * layers * (1 + job.checkpointing / 2)
-        seconds += volume / link_speed(job, layout.tensor)
-    if layout.context > 1:
-        keys = 2 * model.kv_heads * model.head * 2 * job.micro_tokens * (layout.context - 1)
-        seconds += 3 * keys * layers / link_speed(job, layout.context)
-    return seconds
-
-
-def _expert_traffic(job: Job, card: Card) -> tuple[float, float]:
-    """All-to-all of expert parallelism inside and between nodes."""
-    layout, model = job.layout, job.model
-    if layout.expert == 1 or not model.experts:
-        return 0.0, 0.0
-    volume = 4 * job.micro_tokens * model.top * model.hidden * 2
-    volume *= (model.layers - model.dense) / layout.pipeline * (layout.expert - 1) / layout.expert
-    if layout.expert > max(layout.node, card.domain if layout.node >= 8 else layout.node):
-        return 0.0, volume / (1e9 * card.network)
-    return volume / (1e9 * card.link), 0.0
 
 
 def _optimizer(job: Job, counts: Parameters, memory: float) -> tuple[float, float]:
