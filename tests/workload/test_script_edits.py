@@ -146,8 +146,8 @@ def changed(text: str, folder: Path, *edits: FieldEdit, **values: Any) -> list[s
             "-     return prepare_model_for_kbit_training(model)",
             "+     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)",
             "-         bf16=True, optim=\"paged_adamw_8bit\", max_length=1536, logging_steps=1)",
-            "+         bf16=True, optim=\"paged_adamw_8bit\", max_length=1536, logging_steps=1,"
-            " gradient_checkpointing=False)",
+            "+         bf16=True, optim=\"paged_adamw_8bit\", max_length=1536, logging_steps=1,",
+            "+         gradient_checkpointing=False)",
         ]),
         (
             "plain_trainer",

@@ -380,6 +380,7 @@ def test_the_kbit_preparation_checkpoints_quantised_weights_only() -> None:
          "pad_token_is_eos", None),
         ("model = torch.compile(model)", "torch_compile", True),
         ("model.config.use_cache = False", "use_kv_cache", False),
+        ("if cond(): model.config.use_cache = False", "use_kv_cache", None),
         ("data = load_dataset('json', data_files='a.jsonl')", "datasets", ["a.jsonl"]),
         ("data = load_dataset('a/b'); more = load_dataset('c/d')", "datasets", ["a/b", "c/d"]),
         ("data = load_dataset(name())", "datasets", None),

@@ -49,6 +49,8 @@ def removed(text: str, index: int) -> str:
         ("f(\r\n\ta=1,\r\n)", "f(\r\n\ta=1,\r\n\tnew=1,\r\n)"),
         ("f(\n    x='ä', b='größe',\n)", "f(\n    x='ä', b='größe', new=1,\n)"),
         ("(f)(a)", "(f)(a, new=1)"),
+        (f"f(\n  a={'1' * 45}, b={'2' * 45})", f"f(\n  a={'1' * 45}, b={'2' * 45},\n  new=1)"),
+        (f"f(a={'1' * 95})", f"f(a={'1' * 95}, new=1)"),
         ("f (((a)), ((b)))", "f (((a)), ((b)), new=1)"),
     ],
 )

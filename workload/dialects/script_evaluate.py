@@ -112,10 +112,6 @@ def _entry(scene: Scene, thing: Thing, name: str, node: ast.expr) -> Value:
     slot = scene.memory.get(thing.owner, name)
     if slot is not None:
         return slot.value
-    if thing.kind == "model" and name in ("config", "generation_config"):
-        part = scene.memory.new_thing("part", name, node)
-        scene.memory.put_in(thing, name, Slot(part, None))
-        return part
     rest = scene.memory.get(thing.owner, OPEN)
     if rest is not None and isinstance(rest.value, Unknown):
         return Unknown(node, rest.value.why)

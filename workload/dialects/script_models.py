@@ -18,7 +18,8 @@ KBIT = "prepare_model_for_kbit_training"
 COMPILED = "torch.compile"
 CAST = "cast"
 SETTINGS = "gradient_checkpointing_kwargs"
-SET_BY_CALLS = frozenset({ADAPTER, CHECKPOINTING, KBIT, COMPILED, CAST, SETTINGS, "config"})
+CONFIG = "config"
+SET_BY_CALLS = frozenset({ADAPTER, CHECKPOINTING, KBIT, COMPILED, CAST, SETTINGS, CONFIG})
 """Entries of a model that calls set on it: on or off, or the dtype it was cast to."""
 
 LOADING = frozenset({"from_pretrained", "get_peft_model", "from_config"})
@@ -54,9 +55,16 @@ def _load(scene: Scene, owner: Named, arguments: Arguments, node: ast.Call) -> T
         entries[MODEL_NAME] = source
     if arguments.open is not None:
         entries[OPEN] = Slot(arguments.open, None)
-    model = scene.memory.new_thing("model", owner.name, node, entries.items())
+    model = _new_model(scene, owner.name, node, entries)
     scene.note(scene.models, model)
     return model
+
+
+def _new_model(scene: Scene, name: str, node: ast.Call, entries: dict[str, Slot]) -> Thing:
+    """A model with its own config, on which the script may set `use_cache`."""
+    part = scene.memory.new_thing("part", "config", node)
+    entries = {**entries, CONFIG: Slot(part, None)}
+    return scene.memory.new_thing("model", name, node, entries.items())
 
 
 def model_method(
@@ -166,8 +174,7 @@ def _model_of(scene: Scene, arguments: Arguments, node: ast.Call) -> Thing:
     if slot is not None and isinstance(slot.value, Thing) and slot.value.kind == "model":
         return slot.value
     why = slot.value.why if slot and isinstance(slot.value, Unknown) else "not followed"
-    entries = [(OPEN, Slot(Unknown(node, why), None))]
-    return scene.memory.new_thing("model", "", node, entries)
+    return _new_model(scene, "", node, {OPEN: Slot(Unknown(node, why), None)})
 
 
 MODEL_FUNCTIONS: dict[str, Callable[[Scene, Arguments, ast.Call], Value]] = {

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from workload.dialects import Change
 
+MAX_LINE = 100
+"""Characters that an argument is added to beside others; formatters wrap at 79 to 120."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SKIPPED = re.compile(r"(?:\s+|#[^\r\n]*|\\\r?\n)*")
 _BLANKS = re.compile(r"[ \t\f]*")
@@ -143,7 +145,7 @@ def insert(python: PythonText, group: Group, text: str) -> tuple[Change, ...]:
     before = group.elements[last - 1]
     indent = python.indent_at(before.start)
     if indent is None:
-        return (Change(before.end, before.end, f", {text}"),)
+        return (Change(before.end, before.end, _beside(python, group, before, text)),)
     line_end = python.line_end_at(group.opening)
     after = python.next_token(before.end)
     if python.text[after] != ",":
@@ -194,6 +196,16 @@ def apply(text: str, changes: Sequence[Change]) -> str:
     for change in sorted(changes, reverse=True):
         text = text[: change.start] + change.text + text[change.end :]
     return text
+
+
+def _beside(python: PythonText, group: Group, before: Span, text: str) -> str:
+    """`, text`; on a line of its own where several share lines and this one is full."""
+    start, stop = python.line_start(before.end), python.line_stop(before.end)
+    first = next((one for one in group.elements if one.start >= start), before)
+    indent = python.indent_at(first.start)
+    if indent is None or stop - start + len(text) + 2 <= MAX_LINE:
+        return f", {text}"
+    return f",{python.line_end_at(group.opening)}{indent}{text}"
 
 
 def _after_last(python: PythonText, end: int, text: str) -> tuple[Change, ...]:
