@@ -44,6 +44,7 @@ from runner.estimator.unseen import (
     memory_widths,
     pair_widths,
     report_errors,
+    scale_widths,
     speed_widths,
 )
 from runner.estimator.work import Work, measure_work
@@ -67,6 +68,7 @@ def main() -> int:
     speed_errors = cross_validate(speed_problem, speed, speed_values)
     memory_errors = cross_validate(memory_problem, memory, memory_values)
     widths = speed_widths(speed_problem, speed, speed_errors, speed_values)
+    widths["scale"] = scale_widths(widths, speed, speed_errors)
     widths["memory"] = memory_widths(memory, memory_errors)
     widths["pairs"] = pair_widths(pairs, speed, speed_errors, memory, memory_errors)
     errors = report_errors(speed, speed_errors, memory, memory_errors)

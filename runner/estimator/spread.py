@@ -63,7 +63,7 @@ def speed_width(widths: Mapping[str, Any], job: Job, *, variable: bool) -> float
         seen = max(seen, widths["speed"]["dense"]["all"])
     unseen = widths["unseen_cell"] ** 2 / (1 + runs)
     unseen += widths["unseen_card"] ** 2 / (1 + widths["cards"].get(job.hardware.id, 0))
-    return math.sqrt(seen**2 + unseen)
+    return float(widths["scale"]) * math.sqrt(seen**2 + unseen)
 
 
 def _shrunk(kind: Mapping[str, Any], cell: str) -> float:
