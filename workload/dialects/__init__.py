@@ -133,6 +133,7 @@ DIALECTS: dict[str, Entry] = {
     "trl_recipe_yaml": Entry("yaml", "workload.dialects.trl_recipe:TRL_RECIPE"),
     "openinstruct_yaml": Entry("yaml", "workload.dialects.open_instruct:OPEN_INSTRUCT"),
     "litgpt_yaml": Entry("yaml", "workload.dialects.litgpt:LITGPT"),
+    "nemo_rl_yaml": Entry("yaml", "workload.dialects.nemo_rl:NEMO_RL"),
     "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
     "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),

@@ -102,6 +102,7 @@ class YamlDialect:
             tree=document.own,
             entries=document.own.entries(),
             named_files=tuple(reader.named_files),
+            inherited=document.inherited,
         )
 
     def changes(self, source: SourceText, edit: FieldEdit, reading: Reading) -> tuple[Change, ...]:

@@ -61,6 +61,11 @@ class Document:
         """What the file itself holds, without what it refers to or inherits: edits work on it."""
         return self
 
+    @property
+    def inherited(self) -> tuple[str, ...]:
+        """Names of the uploaded files that are read together with this one."""
+        return ()
+
     def place(self, path: str) -> Place | None:
         """The key at a dotted path; None where the file does not hold it.
 
