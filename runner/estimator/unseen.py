@@ -1,12 +1,15 @@
-"""Measures errors on runs that a fit had not seen, and turns them into widths; calibration only."""
+"""Measures errors on runs that a fit had not seen, and turns them into widths; calibration only.
+
+An error is log(predicted seconds or bytes) - log(published ones).
+"""
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-import numpy
 
 from runner.estimator.fit import Problem, predict, solve
 from runner.estimator.observed import FOLDS, Observation, PublishedPair
@@ -19,59 +22,71 @@ SMALL_CHANGE = 0.1
 NOTHING_SEEN = 0.5
 """Half width of a class that no published run shows."""
 Values = dict[str, float]
+Errors = list[float]
 
 
-def _left_out(problem: Problem, marks: Sequence[object], start: Values) -> Any:
-    """Errors (log prediction - log published) of each part by a fit without it."""
-    errors = numpy.zeros(len(marks))
-    for mark in sorted(set(marks), key=str):
+def cross_validate(problem: Problem, items: Sequence[Observation], start: Values) -> Errors:
+    """Errors of each fifth by a fit of three others: as much unseen as a user's own run is."""
+    errors = [0.0] * len(items)
+    for fold in range(FOLDS):
+        unseen = (fold, (fold + 1) % FOLDS)
+        inside = [place for place, item in enumerate(items) if item.fold == fold]
+        outside = [place for place, item in enumerate(items) if item.fold not in unseen]
+        _fill(errors, problem, inside, outside, start)
+    return errors
+
+
+def _left_out(problem: Problem, marks: Sequence[str], start: Values) -> Errors:
+    """Errors of each part by a fit without it."""
+    errors = [0.0] * len(marks)
+    for mark in sorted(set(marks)):
         inside = [place for place, other in enumerate(marks) if other == mark]
         outside = [place for place, other in enumerate(marks) if other != mark]
-        values = solve(problem, outside, start)
-        errors[inside] = predict(problem, values, inside) - problem.observed[inside]
+        _fill(errors, problem, inside, outside, start)
     return errors
 
 
-def cross_validate(problem: Problem, items: Sequence[Observation], start: Values) -> Any:
-    """Errors of each fifth by a fit of three others: as much unseen as a user's own run is."""
-    errors = numpy.zeros(len(items))
-    folds = [item.fold for item in items]
-    for fold in range(FOLDS):
-        inside = [place for place, other in enumerate(folds) if other == fold]
-        unseen = (fold, (fold + 1) % FOLDS)
-        outside = [place for place, other in enumerate(folds) if other not in unseen]
-        values = solve(problem, outside, start)
-        errors[inside] = predict(problem, values, inside) - problem.observed[inside]
-    return errors
+def _fill(
+    errors: Errors, problem: Problem, inside: list[int], outside: list[int], start: Values
+) -> None:
+    values = solve(problem, outside, start)
+    for place, found in zip(inside, predict(problem, values, inside), strict=True):
+        errors[place] = float(found - problem.observed[place])
 
 
-def _quantile(errors: Any, groups: Sequence[str] = ()) -> float:
+def _quantile(errors: Iterable[float], groups: Sequence[str] = ()) -> float:
     """80% quantile of absolute errors; every group weighs the same however many runs it has.
 
     Small samples are corrected by (n + 1) / n.
     """
-    if not len(errors):
+    sizes = [abs(error) for error in errors]
+    if not sizes:
         return NOTHING_SEEN
-    sizes = Counter(groups)
-    weights = numpy.array([1 / sizes[group] for group in groups] or [1.0] * len(errors))
-    order = numpy.argsort(numpy.abs(errors))
-    reached = numpy.cumsum(weights[order]) / weights.sum()
-    share = min(1.0, 0.8 * (1 + 1 / len(errors)))
-    place = min(int(numpy.searchsorted(reached, share)), len(errors) - 1)
-    return float(f"{abs(errors[order[place]]):.4g}")
+    count = Counter(groups)
+    weights = [1 / count[group] for group in groups] or [1.0] * len(sizes)
+    share = min(1.0, 0.8 * (1 + 1 / len(sizes))) * sum(weights)
+    reached = 0.0
+    for size, weight in sorted(zip(sizes, weights, strict=True)):
+        reached += weight
+        if reached >= share - 1e-9:
+            return _short(size)
+    return _short(max(sizes))
 
 
-def _widths(errors: Any, kinds: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _widths(errors: Errors, kinds: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
     """Half width of every class, and of each combination of stack and card inside it."""
     found: dict[str, Any] = {}
     for kind in sorted(set(kinds)):
         inside = [place for place, other in enumerate(kinds) if other == kind]
         names = [cells[place] for place in inside]
-        chosen = errors[inside]
         found[kind] = {
-            "all": _quantile(chosen, names),
+            "all": _quantile((errors[place] for place in inside), names),
             "cells": {
-                name: [count, _quantile(chosen[numpy.array(names) == name])]
+                name: [count, _quantile(errors[p] for p in inside if cells[p] == name)]
                 for name, count in sorted(Counter(names).items())
             },
         }
@@ -79,52 +94,52 @@ def _widths(errors: Any, kinds: Sequence[str], cells: Sequence[str]) -> dict[str
 
 
 def speed_widths(
-    problem: Problem, speed: Sequence[Observation], errors: Any, start: Values
+    problem: Problem, speed: Sequence[Observation], errors: Errors, start: Values
 ) -> dict[str, Any]:
     """Half widths of speeds per class, and what an unseen card or combination adds."""
     kinds = [kind_of(item.job, variable=item.variable) for item in speed]
-    core = numpy.array([item.scope == "core" for item in speed])
+    core = [item.scope == "core" for item in speed]
     cells = [cell_of(item.job) for item in speed]
     cards = [item.job.hardware.id for item in speed]
-    cell_errors = _left_out(problem, cells, start)[core]
-    card_errors = _left_out(problem, cards, start)[core]
     widths = _widths(errors, kinds, cells)
     dense = widths["dense"]["all"]
     return {
         "speed": widths,
-        "unseen_cell": _beyond(_median_by(cell_errors, cells, core), dense),
-        "unseen_card": _beyond(_median_by(card_errors, cards, core), dense),
+        "unseen_cell": _beyond(_median_by(_left_out(problem, cells, start), cells, core), dense),
+        "unseen_card": _beyond(_median_by(_left_out(problem, cards, start), cards, core), dense),
         "cards": dict(sorted(Counter(cards).items())),
     }
 
 
-def memory_widths(items: Sequence[Observation], errors: Any) -> dict[str, Any]:
+def memory_widths(items: Sequence[Observation], errors: Errors) -> dict[str, Any]:
     """Half widths of peaks per class and stack."""
-    stacks = [item.job.stack for item in items]
-    return _widths(errors, [_memory_kind(item) for item in items], stacks)
+    return _widths(errors, [_memory_kind(item) for item in items], [i.job.stack for i in items])
 
 
 def _memory_kind(item: Observation) -> str:
     return "moe" if item.job.model.experts else "variable_length" if item.variable else "dense"
 
 
-def _median_by(errors: Any, marks: Sequence[str], chosen: Any) -> Any:
+def _median_by(errors: Errors, marks: Sequence[str], chosen: Sequence[bool]) -> Errors:
     """One error per mark: a crowded combination counts once."""
-    kept = numpy.array(marks)[chosen]
-    return numpy.array([numpy.median(errors[kept == mark]) for mark in sorted(set(kept))])
+    kept: dict[str, Errors] = {}
+    for error, mark, use in zip(errors, marks, chosen, strict=True):
+        if use:
+            kept.setdefault(mark, []).append(error)
+    return [statistics.median(kept[mark]) for mark in sorted(kept)]
 
 
-def _beyond(errors: Any, known: float) -> float:
+def _beyond(errors: Errors, known: float) -> float:
     """What an unseen part adds to the width of a seen one, in quadrature."""
-    return float(f"{max(0.0, _quantile(errors) ** 2 - known**2) ** 0.5:.4g}")
+    return _short(max(0.0, _quantile(errors) ** 2 - known**2) ** 0.5)
 
 
 def pair_widths(
     pairs: Sequence[PublishedPair],
     speed: Sequence[Observation],
-    speed_errors: Any,
+    speed_errors: Errors,
     memory: Sequence[Observation],
-    memory_errors: Any,
+    memory_errors: Errors,
 ) -> dict[str, Any]:
     """80% width of the error of a ratio (parts of the model's error cancel): base + slope x change.
 
@@ -133,72 +148,71 @@ def pair_widths(
     found: dict[str, Any] = {}
     for name, items, errors in (("speed", speed, speed_errors), ("memory", memory, memory_errors)):
         place = {item.id: index for index, item in enumerate(items)}
-        usable = [
-            (place[pair.before], place[pair.after])
-            for pair in pairs
-            if pair.memory == (name == "memory") and pair.before in place and pair.after in place
+        gaps, changes = [], []
+        for pair in pairs:
+            if pair.memory == (name == "memory") and {pair.before, pair.after} <= set(place):
+                before, after = place[pair.before], place[pair.after]
+                gap = errors[after] - errors[before]
+                gaps.append(abs(gap))
+                changes.append(abs(_change(items[before], items[after], name) + gap))
+        base = _quantile(gap for gap, one in zip(gaps, changes, strict=True) if one < SMALL_CHANGE)
+        steep = [
+            max(0.0, gap - base) / one
+            for gap, one in zip(gaps, changes, strict=True)
+            if one >= SMALL_CHANGE
         ]
-        gaps = numpy.array([abs(errors[after] - errors[before]) for before, after in usable])
-        change = numpy.array([_change(items, name, before, after) for before, after in usable])
-        change = numpy.abs(change + numpy.array([errors[a] - errors[b] for b, a in usable]))
-        small = change < SMALL_CHANGE
-        base = _quantile(gaps[small])
-        slope = _quantile(numpy.maximum(0, gaps[~small] - base) / change[~small])
-        found |= {name: base, f"{name}_slope": slope, f"{name}_pairs": len(usable)}
+        found |= {name: base, f"{name}_slope": _quantile(steep), f"{name}_pairs": len(gaps)}
     return found
 
 
-def _change(items: Sequence[Observation], name: str, before: int, after: int) -> float:
+def _change(before: Observation, after: Observation, name: str) -> float:
     """Published logarithm of after / before."""
-    first, second = items[before], items[after]
     if name == "memory":
-        return float(numpy.log((second.memory_gb or 1) / (first.memory_gb or 1)))
-    return float(numpy.log((second.step_s or 1) / (first.step_s or 1)))
+        return math.log((after.memory_gb or 1) / (before.memory_gb or 1))
+    return math.log((after.step_s or 1) / (before.step_s or 1))
 
 
 def report_errors(
-    speed: Sequence[Observation], errors: Any, memory: Sequence[Observation], memory_errors: Any
+    speed: Sequence[Observation], errors: Errors, memory: Sequence[Observation], peaks: Errors
 ) -> dict[str, Any]:
     """Errors of unseen runs as fractions of the published speed or memory."""
-    off = numpy.abs(numpy.exp(-errors) - 1)
-    core = numpy.array([item.scope == "core" for item in speed])
-    exact = numpy.array([item.scope in ("core", "exact") for item in speed])
-    amd = numpy.array([item.job.hardware.vendor == "amd" for item in speed])
-    held = numpy.abs(numpy.exp(memory_errors) - 1)
-    kinds = numpy.array([_memory_kind(item) for item in memory])
+    off = [(item, abs(math.exp(-error) - 1)) for item, error in zip(speed, errors, strict=True)]
+    held = [(item, abs(math.exp(error) - 1)) for item, error in zip(memory, peaks, strict=True)]
+    exact = [(item, one) for item, one in off if item.scope != "variable"]
     return {
-        "core": _summary(off[core]),
-        "exact": _summary(off[exact]),
-        "all": _summary(off),
-        "amd": _summary(off[amd & exact]),
-        "memory": _summary(held[kinds != "moe"]),
-        "memory_moe": _summary(held[kinds == "moe"]),
+        "core": _summary(one for item, one in off if item.scope == "core"),
+        "exact": _summary(one for _, one in exact),
+        "all": _summary(one for _, one in off),
+        "amd": _summary(one for item, one in exact if item.job.hardware.vendor == "amd"),
+        "memory": _summary(one for item, one in held if not item.job.model.experts),
+        "memory_moe": _summary(one for item, one in held if item.job.model.experts),
     }
 
 
-def _summary(errors: Any) -> dict[str, float]:
+def _summary(errors: Iterable[float]) -> dict[str, float]:
+    found = list(errors)
     return {
-        "runs": len(errors),
-        "mean": round(float(numpy.mean(errors)), 4),
-        "median": round(float(numpy.median(errors)), 4),
-        "within_20": round(float(numpy.mean(errors <= 0.2)), 4),
+        "runs": len(found),
+        "mean": round(statistics.fmean(found), 4),
+        "median": round(statistics.median(found), 4),
+        "within_20": round(sum(error <= 0.2 for error in found) / len(found), 4),
     }
 
 
-def scale_widths(widths: dict[str, Any], items: Sequence[Observation], errors: Any) -> float:
+def scale_widths(widths: dict[str, Any], items: Sequence[Observation], errors: Errors) -> float:
     """Factor on all widths of speeds with which they hold `HELD` of the unseen runs."""
     once = {**widths, "scale": 1.0}
-    excess = [
+    excess = sorted(
         abs(error) / speed_width(once, item.job, variable=item.variable)
         for item, error in zip(items, errors, strict=True)
-    ]
-    return float(f"{numpy.quantile(excess, HELD):.4g}")
+    )
+    return _short(excess[math.ceil(HELD * len(excess)) - 1])
 
 
-def coverage(widths: dict[str, Any], items: Sequence[Observation], errors: Any) -> float:
+def coverage(widths: dict[str, Any], items: Sequence[Observation], errors: Errors) -> float:
     """Share of unseen runs inside their interval."""
-    inside = [
+    inside = sum(
         abs(error) <= speed_width(widths, item.job, variable=item.variable)
         for item, error in zip(items, errors, strict=True)
-    ]
-    return round(float(sum(inside)) / len(inside), 4)
+    )
+    return round(inside / len(items), 4)
