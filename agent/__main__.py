@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import NoReturn
 
 # We use no pydantic plugin; looking for some costs 18 ms of 450 at every start.
@@ -52,18 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
-        return _complain(_bug(error), FAILED)
+        from agent.commands.options import fault
+
+        text = (
+            f"{fault(' '.join(given[:1]), error)}. This is a fault of GPU Goblin: please report it."
+        )
+        return _complain(text, FAILED)
     return status
-
-
-def _bug(error: Exception) -> str:
-    """One line for a fault of ours: what and where, never a traceback."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
-    what = f"{type(error).__name__}{place}: {error}"
-    return f"a fault of GPU Goblin itself: {what}. Please report it."
 
 
 def _run(given: list[str]) -> int:

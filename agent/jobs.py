@@ -6,7 +6,6 @@ need the owner token, of which only a hash is kept.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from agent.api import AuditRequest, check_request, request_from
 from agent.settings import Settings
+from audit.log.faults import record_fault
 from audit.log.history import AuditStatus, Summary
 from audit.log.ids import new_secret
 from audit.log.recovery import close_interrupted
-from audit.log.redact import redact
 from audit.log.retention import delete_audit, delete_old
 from audit.log.store import STATUS_AFTER, AuditEnded, Store
 from audit.log.uploads import UploadFolder
@@ -211,9 +210,8 @@ class Jobs:
                     self._store.append(audit_id, CancelledData(text="Cancelled before it began."))
                 else:
                     self._run(audit_id, request, stop)
-        except Exception as error:  # a bug: the reader learns that, the server's log the details
-            logging.getLogger("goblin").error(redact(_trace(error)))
-            text = f"internal error: {type(error).__name__}"
+        except Exception as error:  # a bug: the reader learns that, the data folder the details
+            text = record_fault(self._settings.data_dir, f"audit {audit_id}", error)
             with suppress(AuditEnded, UnknownName):
                 self._store.append(
                     audit_id,
@@ -240,9 +238,3 @@ def _plainly_named(upload: Upload) -> Upload:
     last = upload.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     plain = "".join(letter if letter.isprintable() else "_" for letter in last)[-MAX_NAME:]
     return Upload(plain if plain.strip(". ") else "upload", upload.data)
-
-
-def _trace(error: Exception) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(error))

@@ -19,6 +19,13 @@ def settings() -> Settings:
     return read_settings(os.environ)
 
 
+def fault(place: str, error: Exception) -> str:
+    """One line for a fault of ours; its trace goes to the data folder."""
+    from audit.log.faults import record_fault
+
+    return record_fault(settings().data_dir, place, error)
+
+
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """`--versions` and `--lengths`: how the files are to be read."""
     parser.add_argument(

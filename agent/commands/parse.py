@@ -7,9 +7,8 @@ import json
 import sys
 from collections.abc import Mapping
 
-from agent.commands.faults import fault_text
 from agent.commands.files import read_file, read_files
-from agent.commands.options import add_reading, lengths_of, versions_of
+from agent.commands.options import add_reading, fault, lengths_of, versions_of
 from audit.records.base import Json
 from audit.records.errors import GoblinError
 from audit.records.workload import DataLengths, FieldValue, Workload
@@ -46,9 +45,8 @@ def run(given: argparse.Namespace) -> int:
 
 def _alone(name: str, versions: Mapping[str, str], lengths: DataLengths | None) -> dict[str, Json]:
     """One file's answer; an error of the file is an answer too."""
-    from workload.read import read_workload
-
     from audit.log.redact import redact
+    from workload.read import read_workload
 
     try:
         upload = read_file(name)
@@ -56,7 +54,7 @@ def _alone(name: str, versions: Mapping[str, str], lengths: DataLengths | None) 
     except GoblinError as error:
         return {"error": {"message": redact(str(error))}}
     except Exception as error:  # a bug: it costs this file, not those behind it
-        return {"error": {"message": fault_text(name, error)}}
+        return {"error": {"message": fault(name, error)}}
 
 
 def _as_json(workload: Workload) -> dict[str, Json]:

@@ -6,8 +6,8 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 
-from agent.commands.faults import fault_text
 from agent.commands.files import read_file
+from agent.commands.options import fault
 from audit.records.base import Json
 from audit.records.errors import GoblinError, InputError
 from audit.records.finding import FieldEdit
@@ -38,9 +38,8 @@ def _jobs(name: str) -> Iterator[dict[str, Json]]:
 
 
 def _answer(job: Mapping[str, Json], versions: Mapping[str, str]) -> dict[str, Json]:
-    from workload.patch import edit_workload
-
     from audit.log.redact import redact
+    from workload.patch import edit_workload
 
     try:
         edited = edit_workload(
@@ -49,7 +48,7 @@ def _answer(job: Mapping[str, Json], versions: Mapping[str, str]) -> dict[str, J
     except GoblinError as error:
         return {"refused": redact(str(error))}
     except Exception as error:  # a bug: it costs this job, not those behind it
-        return {"refused": fault_text(str(job.get("id")), error)}
+        return {"refused": fault(str(job.get("id")), error)}
     refused = [outcome for outcome in edited.outcomes if not outcome.applied]
     if refused:
         return {"refused": redact(refused[0].reason or "this text cannot be edited so")}
