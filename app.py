@@ -16,12 +16,11 @@ def main() -> None:
     from ui.app import build_app, launch_options
 
     jobs = Jobs(settings)
-    demo = build_app(settings, jobs)
-    options = launch_options(settings)
-    port = os.environ.get("GRADIO_SERVER_PORT", "7860")
-    print(f"GPU Goblin on http://{options['server_name']}:{port}", flush=True)
     try:
-        demo.launch(**options)
+        demo = build_app(settings, jobs)
+        _, url, _ = demo.launch(prevent_thread_lock=True, **launch_options(settings))
+        print(f"GPU Goblin on {url}", flush=True)
+        demo.block_thread()
     finally:
         jobs.close()
 

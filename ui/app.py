@@ -15,7 +15,7 @@ from ui.download import SAVE
 from ui.layout import Page, lay_out
 from ui.paint import Values, report_values, view_mark
 from ui.samples import first_audit, sample_names
-from ui.theme import SCRIPT, STYLES, page_theme
+from ui.theme import PICTURE, SCRIPT, STYLES, page_theme
 
 SHOW_LINK = """(link) => {
   const url = new URL(link || location.pathname, location.href);
@@ -78,6 +78,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "theme": page_theme(),
         "css_paths": list(STYLES),
         "head": f"<script>{SCRIPT.read_text()}</script>",
+        "favicon_path": PICTURE,
         "share": False,
         "ssr_mode": False,
         "run_history": False,

@@ -7,7 +7,8 @@ from html import escape
 from audit.records.report import Report
 from ui.arms import Bar, Metric, arm_labels, bars_of, charted, only_one
 from ui.figures import change, ends, figure, marked, number, spread
-from ui.parts import Share, memory_shares, time_changes, time_shares
+from ui.parts import Share, memory_shares, time_shares
+from ui.step_walk import edit_by_edit, walk, what_is_left
 from ui.verdict import badge_of
 
 
@@ -117,7 +118,7 @@ def _part_table(report: Report, first: str, shares: dict[str, list[Share]], metr
 
 def time_caption(report: Report) -> str:
     """Title of the time chart, with its alternative text."""
-    changes = time_changes(report)
+    changes = walk(report)
     if not changes:
         return ""
     alt = "Seconds of one step. " + "; ".join(f"{row.label} {row.text}" for row in changes)
@@ -129,7 +130,12 @@ def time_caption(report: Report) -> str:
     else:
         saved = changes[0].length - changes[-1].length
         title = f"Where {number(saved)} s per step went" if saved > 0 else "What changed in a step"
-        said = "Seconds of one optimizer step. The parts add up to the step, whatever the order."
+        said = (
+            "Edits in the order applied. Another order splits the gain differently; the end is "
+            "the same."
+            if edit_by_edit(report)
+            else "Seconds of one optimizer step. The parts add up to it, whatever the order."
+        )
     return (
         f'<div class="gg-caption gg-tall" data-chart="time" data-alt="{escape(alt)}">'
         f"<h3>{title}</h3><p>{said}</p></div>"
@@ -142,7 +148,13 @@ def time_table(report: Report) -> str:
     if not shares:
         return ""
     body = _part_table(report, "Part, s", shares, "time_part_s")
-    return f'<details class="gg-twin"><summary>Show as table</summary>{body}</details>'
+    left = what_is_left(report)
+    note = (
+        f'<p class="gg-note"><span><b>What is left of a step:</b> {escape(left)}.</span></p>'
+        if left
+        else ""
+    )
+    return f'{note}<details class="gg-twin"><summary>Parts as table</summary>{body}</details>'
 
 
 def memory_caption(report: Report) -> str:

@@ -159,11 +159,11 @@ def findings_heading(report: Report) -> str:
         return ""
     title = "Findings and your patch" if report.patch.diff else "Findings"
     offered = any(not edit.applied and edit.semantics == "dynamics" for edit in report.patch.edits)
-    said = (
-        "<p>Edits that change what the model learns are offered, never applied by themselves.</p>"
-        if offered
-        else ""
-    )
+    stacked = any(finding.effect.scope == "in_patch" for finding in report.findings)
+    said = "Each gain stands on top of the edits before it. " if stacked else ""
+    if offered:
+        said += "Edits that change what the model learns are offered, never applied by themselves."
+    said = f"<p>{said.strip()}</p>" if said else ""
     return f'<header class="gg-section-head"><h2>{title}</h2>{said}</header>'
 
 

@@ -10,13 +10,15 @@ from ui import before_after as words
 from ui.arms import METRICS, charted
 from ui.before_after import caption
 from ui.believe import believe_part
-from ui.charts import memory_chart, metric_charts, time_chart
+from ui.charts import metric_charts
 from ui.checked import checked_part
 from ui.diff import patch_part
 from ui.findings import findings_heading, findings_part
+from ui.headline import well_tuned
+from ui.part_charts import memory_chart, time_chart
 from ui.run_it import run_it_part
 from ui.running import finished_part, run_body, run_head, status_text
-from ui.verdict import verdict_card, well_tuned
+from ui.verdict import verdict_card
 from ui.view import AuditView
 
 Values = dict[str, Any]

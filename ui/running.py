@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from audit.records.errors import UnknownName
+from kb.catalog.hardware import find_hardware
 from ui.errors import broken_part, cancelled_part
 from ui.findings import found_so_far
 from ui.timeline import DOING, LABELS, timeline
@@ -38,11 +40,19 @@ def status_text(view: AuditView) -> str:
     return f"Stage {place} of {len(view.stages)}: {LABELS[current.name]}"
 
 
+def _card_name(hardware: str) -> str:
+    """The card's full name; an id that the catalogue no longer has stands for itself."""
+    try:
+        return find_hardware(hardware).name
+    except UnknownName:
+        return hardware
+
+
 def _meta(view: AuditView) -> str:
     if view.started is None:
         return ""
     started = view.started
-    card = f"{started.gpus * started.nodes}x {started.hardware}"
+    card = f"{started.gpus * started.nodes}x {_card_name(started.hardware)}"
     if started.hardware_origin == "assumed":
         card += " (assumed)"
     return (

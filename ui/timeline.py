@@ -59,7 +59,8 @@ def stage_item(line: StageLine, place: int) -> str:
     sign = _SIGNS.get(line.state, str(place))
     spoken = "" if line.state != "done" else '<span class="gg-sr">, done</span>'
     text = f"<p>{escape(line.text)}</p>" if line.text else ""
-    steps = "".join(f"<li>{escape(step)}</li>" for step in line.steps[-4:])
+    shown = line.steps[-4:] if line.state == "running" else ()
+    steps = "".join(f"<li>{escape(step)}</li>" for step in shown)
     if steps:
         text += f'<ul class="gg-steps">{steps}</ul>'
     return (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from audit.records.patch import PatchStep
 from tests.ui import page_reports as made
 from ui.arms import bars_of
-from ui.charts import AFTER, BEFORE, PARTS, memory_chart, metric_charts, time_chart
-from ui.parts import time_changes
+from ui.charts import AFTER, BEFORE, PARTS, metric_charts
+from ui.part_charts import memory_chart, time_chart
+from ui.step_walk import edit_by_edit, walk, what_is_left
 
 
 def luminance(colour: str) -> float:
@@ -55,7 +57,7 @@ def test_one_bar_where_nothing_changed() -> None:
 
 
 def test_the_time_chart_walks_from_before_to_after() -> None:
-    changes = time_changes(made.report())
+    changes = walk(made.report())
     assert (changes[0].label, changes[-1].label) == ("Before", "After")
     assert abs(changes[0].length - 3.01) < 1e-9
     moved = sum(-row.length if row.text.startswith("−") else row.length for row in changes[1:-1])
@@ -65,6 +67,46 @@ def test_the_time_chart_walks_from_before_to_after() -> None:
     figure = time_chart(made.report())
     assert figure is not None
     assert len(figure.data[0].x) == len(changes)
+
+
+STEPS = tuple(
+    PatchStep(finding_id=found, rule_id="r", title=title, step_s=step, peak_memory_gb=60.0)
+    for found, title, step in (
+        ("f_1", "The run stops at start-up", 3.01),
+        ("f_2", "Activations are recomputed", 2.21),
+        ("f_3", "Weights are unpacked", 1.56),
+        ("f_6", "Weights are unpacked", 1.06),
+    )
+)
+
+
+def test_the_time_chart_goes_edit_by_edit_where_the_patch_says_so() -> None:
+    report = made.report()
+    report = made.report(patch=report.patch.model_copy(update={"steps": STEPS}))
+    assert edit_by_edit(report)
+    assert [(row.label, row.text) for row in walk(report)] == [
+        ("Before", "3.0 s"),
+        ("Activations are recomputed", "−0.80 s"),
+        ("Weights are unpacked", "−0.65 s"),
+        ("Weights are unpacked (2)", "−0.50 s"),
+        ("After", "1.06 s"),
+    ]
+    assert (
+        what_is_left(report)
+        == "0.75 s matrix work, 0.15 s loss and logits, 0.09 s attention, 0.07 s the rest"
+    )
+
+
+def test_projected_steps_never_stand_between_measured_arms() -> None:
+    report = made.report()
+    arms = {
+        "before": made.arm("baseline", provenance="measured", runner="local"),
+        "after": made.arm("patched", provenance="measured", runner="local"),
+    }
+    patch = report.patch.model_copy(update={"steps": STEPS})
+    measured = made.report(patch=patch, provenance="measured", **arms)
+    assert not edit_by_edit(measured)
+    assert "Matrix work" in [row.label for row in walk(measured)]
 
 
 def test_parts_that_did_not_move_alone_are_told_as_the_rest() -> None:
@@ -77,7 +119,7 @@ def test_parts_that_did_not_move_alone_are_told_as_the_rest() -> None:
     report = made.report(
         before=made.arm("baseline", breakdown=small), after=made.arm("patched", breakdown=none)
     )
-    assert [row.label for row in time_changes(report)] == ["Before", "Part 4", "The rest", "After"]
+    assert [row.label for row in walk(report)] == ["Before", "Part 4", "The rest", "After"]
 
 
 def test_the_memory_chart_stacks_the_parts_and_draws_the_card() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from audit.records.events import CancelledData, ErrorData, Event, ProgressData, StageData
-from tests.ui import page_reports as made
+from tests.ui import page_events as made
 from ui.errors import error_part, excerpt, gone_part, place_of, reason_of
 from ui.live import follow_audit
 from ui.paint import NONE, changed, view_values
@@ -43,7 +43,7 @@ def test_a_run_shows_where_it_is_and_what_was_found() -> None:
     assert html.index("The run stops at start-up") < html.index("59% of every batch")
     assert "The audit goes on" in html
     assert "qlora.yml" in run_head(view)
-    assert "mi300x (assumed)" in run_head(view)
+    assert "1x AMD Instinct MI300X (assumed)" in run_head(view)
 
 
 def test_findings_appear_with_the_query_and_not_before() -> None:

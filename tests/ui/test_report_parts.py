@@ -18,10 +18,11 @@ from ui.believe import believe_part
 from ui.checked import checked_part
 from ui.diff import diff_table, exact_text, patch_part, read_diff
 from ui.findings import findings_heading, findings_part
+from ui.headline import headline
 from ui.paint import NONE, TEXTS, report_values
 from ui.run_it import commands, patch_name, run_it_part
 from ui.standing import place_findings
-from ui.verdict import headline, verdict_card
+from ui.verdict import verdict_card
 
 VOID = {"br", "circle", "path", "img", "input"}
 
