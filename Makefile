@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check fix browser demo bench clean
+.PHONY: help app test check fix browser demo bench calibrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ demo: $(VENV)/.app ## audit the five examples on the command line
 
 bench: $(VENV)/.dev ## how fast an audit is
 	$(BIN)/python benchmarks/audit_speed.py
+
+calibrate: $(VENV)/.dev ## fit the estimator to the published runs again and print its errors
+	$(BIN)/python -m runner.estimator.calibrate
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

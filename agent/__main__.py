@@ -53,10 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         from agent.commands.options import fault
 
-        text = (
-            f"{fault(' '.join(given[:1]), error)}. This is a fault of GPU Goblin: please report it."
-        )
-        return _complain(text, FAILED)
+        told = fault(" ".join(given[:1]), error)
+        return _complain(f"{told}. This is a fault of GPU Goblin: please report it.", FAILED)
     return status
 
 
