@@ -134,6 +134,7 @@ DIALECTS: dict[str, Entry] = {
     "openinstruct_yaml": Entry("yaml", "workload.dialects.open_instruct:OPEN_INSTRUCT"),
     "litgpt_yaml": Entry("yaml", "workload.dialects.litgpt:LITGPT"),
     "nemo_rl_yaml": Entry("yaml", "workload.dialects.nemo_rl:NEMO_RL"),
+    "primus_exp_yaml": Entry("yaml", "workload.dialects.primus:PRIMUS"),
     "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
     "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),

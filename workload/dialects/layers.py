@@ -29,7 +29,8 @@ class LayeredDocument(Document):
         """Strongest first; the main file's own is the first."""
         self.missing: list[tuple[str, Place]] = []
         """Files that are named and were not uploaded, with the place that names them."""
-        self._owners: dict[int, Document] = {}
+        self.owners: dict[int, Document] = {}
+        """Identity of a key's node -> the layer that holds it."""
 
     @property
     def own(self) -> Document:
@@ -66,7 +67,7 @@ class LayeredDocument(Document):
         for layer in self.layers:
             found = layer.place(path)
             if found is not None:
-                self._owners[id(found.key)] = layer
+                self.owners[id(found.key)] = layer
                 return found
             if self._hides(layer, path):
                 return None
@@ -74,21 +75,22 @@ class LayeredDocument(Document):
 
     def file(self, place: Place) -> str:
         """The file that holds a key."""
-        return self._owner(place).source.name
+        return self.owner(place).source.name
 
     def line(self, place: Place) -> int:
         """1-based line in that file."""
-        return Document.line(self._owner(place), place)
+        return Document.line(self.owner(place), place)
 
-    def _owner(self, place: Place) -> Document:
-        return self._owners.get(id(place.key), self.own)
+    def owner(self, place: Place) -> Document:
+        """The layer that holds a key."""
+        return self.owners.get(id(place.key), self.own)
 
     def _add(self, layer: Document, key: str) -> None:
         """Depth first, as the frameworks merge: the last name is stronger than those before it."""
         place = layer.place(key)
         if place is None:
             return
-        self._owners[id(place.key)] = layer
+        self.owners[id(place.key)] = layer
         for name in reversed(names_in(layer.plain(place.value))):
             parent = self.add_named(name, place)
             if parent is not None:
@@ -130,5 +132,9 @@ def leave_open(
         return
     files = ", ".join(name[:80] for name, _ in missing)
     why = f"may be set in {files}, not uploaded"
+    method = fields.get("finetune_method")
+    full = method is not None and method.value == "full"
     for name in names:
+        if full and name.startswith("lora_"):
+            continue
         fields.setdefault(name, FieldValue(value=None, origin="unknown", source=why))
