@@ -21,6 +21,7 @@ FOUND: dict[str, set[str]] = {
     "trl-sft-tutorial.py": {
         "attention.eager",
         "batch.micro_batch_too_small",
+        "data.no_loader_workers",
         "env.debug_switches",
         "memory.checkpointing_not_needed",
         "memory.lora_base_in_fp32",

@@ -144,5 +144,5 @@ def test_nothing_is_claimed_about_what_is_not_known() -> None:
 
 
 def test_a_framework_without_rules_gets_neither_findings_nor_checks() -> None:
-    matches = matched(Example(framework="torchtune", hardware="mi300x", fields={"tf32": True}))
+    matches = matched(Example(framework="ms-swift", hardware="mi300x", fields={"tf32": True}))
     assert matches == Matches((), ())
