@@ -1,26 +1,26 @@
-"""Several uploads become one training file with what stands beside it: versions, a data sample.
+"""Uploads are sorted: the training file, what goes with it, versions, a sample of the data.
 
-A second training file is named in a notice, never mixed in: one workload is one training file.
+A second training file is named in a notice, never mixed in: one workload is one training file. What
+the files that go with it change is for `companions`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from audit.records.errors import InputError
 from audit.records.upload import Upload
-from audit.records.workload import DataLengths, FieldValue, Notice
+from audit.records.workload import DataLengths
+from workload.companions import LEADERS, base_name
 from workload.detect import Found, detect_dialect
-from workload.dialects import NamedFile
 from workload.lengths import measure_lengths
 from workload.source import SourceText, decode_upload
 from workload.versions import environment_versions, requirement_versions
 
 MAX_FILES = 12
-COMPANIONS = frozenset({"deepspeed_json", "accelerate_yaml"})
-"""Formats that go with a training file and name no model of their own."""
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)$", re.IGNORECASE)
 
 
@@ -35,7 +35,9 @@ class Bundle:
     versions: dict[str, str] = field(default_factory=dict)
     lengths: DataLengths | None = None
     beside: dict[str, SourceText] = field(default_factory=dict)
-    """Other files by name, read only where the training file names them."""
+    """Other files by name."""
+    companions: dict[str, Found] = field(default_factory=dict)
+    """Those of them that go with a training file: launch, DeepSpeed, FSDP, adapter, log."""
     unread: dict[str, str] = field(default_factory=dict)
     """Why a file beside is read by nobody, unless the training file names or inherits from it."""
 
@@ -78,37 +80,6 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
     return bundle
 
 
-def named_fields(
-    bundle: Bundle, named: Sequence[NamedFile], inherited: Sequence[str]
-) -> tuple[Mapping[str, FieldValue], list[Notice]]:
-    """Fields of the uploaded files that the training file names; notices of absent and unread."""
-    from workload.dialects.deepspeed_block import read_deepspeed_file
-
-    fields: dict[str, FieldValue] = {}
-    notices: list[Notice] = []
-    used = set(inherited)
-    for one in named:
-        name = _base_name(one.path)
-        source = bundle.beside.get(name)
-        if source is None:
-            message = f"{one.key} names {name[:80]}, which was not uploaded and is not read"
-            notices.append(
-                Notice(kind="missing_file", message=message, file=bundle.main.name, line=one.line)
-            )
-        else:
-            fields |= read_deepspeed_file(source)
-            bundle.formats[name] = "deepspeed_json"
-            used.add(name)
-    for name, reason in bundle.unread.items():
-        if name not in used:
-            notices.append(Notice(kind="note", message=f"{name}: {reason}", file=name))
-    return fields, notices
-
-
-def _base_name(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2]
-
-
 def _versions_in(source: SourceText) -> dict[str, str] | None:
     if _REQUIREMENTS.search(source.name):
         return requirement_versions(source)
@@ -117,10 +88,22 @@ def _versions_in(source: SourceText) -> dict[str, str] | None:
     return None
 
 
-def _leads(pair: tuple[SourceText, Found]) -> tuple[bool, float]:
+def _leads(pair: tuple[SourceText, Found]) -> tuple[int, float]:
     """A training file before any that only goes with one, then by score."""
     found = pair[1]
-    return found.dialect.format not in COMPANIONS, found.detection.score
+    place = LEADERS.index(found.dialect.format) if found.dialect.format in LEADERS else -1
+    return -place, found.detection.score
+
+
+def _companions(sources: Iterable[SourceText]) -> dict[str, Found]:
+    """The files that go with a training file, by name."""
+    found: dict[str, Found] = {}
+    for source in sources:
+        with suppress(InputError):
+            one = detect_dialect(source)
+            if one.dialect.format in LEADERS:
+                found[source.name] = one
+    return found
 
 
 def _with_main(sources: list[SourceText], dialect: str | None) -> Bundle:
@@ -137,15 +120,16 @@ def _with_main(sources: list[SourceText], dialect: str | None) -> Bundle:
             failures[source.name] = error
     if not founds:
         raise next(iter(failures.values()))
-    parents = {_base_name(name) for _, one in founds for name in one.detection.builds_on}
+    parents = {base_name(name) for _, one in founds for name in one.detection.builds_on}
     heads = [pair for pair in founds if pair[0].name not in parents] or founds
     main, found = max(heads, key=_leads)
     others = {source.name: source for source in sources if source is not main}
     bundle = Bundle(main.with_beside(others), found, {main.name: found.dialect.format})
     bundle.beside |= others
+    bundle.companions = _companions(others.values())
     for source in others.values():
         bundle.formats[source.name] = "unread"
-        if source.name not in parents:
+        if source.name not in parents and source.name not in bundle.companions:
             failure = failures.get(source.name)
             own = f"a training file of its own; audited is {main.name}"
             bundle.unread[source.name] = failure.reason if failure else own

@@ -12,9 +12,11 @@ from audit.log.redact import REMOVED, find_secrets
 from audit.records.base import Json
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths, FieldValue, Notice, SourceFile, Workload
+from workload.archive import unpack_uploads
+from workload.companions import join_companions
 from workload.derive import derive_fields
 from workload.dialects import Reading
-from workload.merge import Bundle, merge_uploads, named_fields
+from workload.merge import Bundle, merge_uploads
 from workload.source import SourceText
 
 MAX_NOTICES = 100
@@ -23,11 +25,15 @@ MASKED = ("value", "key", "written", "source")
 
 @dataclass(frozen=True)
 class ReadBundle:
-    """The uploads as sorted, the dialect's reading of the main file, and the Workload of both."""
+    """The uploads as sorted, what each dialect read, and the Workload of all."""
 
     bundle: Bundle
     reading: Reading
     workload: Workload
+    fields: Mapping[str, FieldValue]
+    """The fields of all files together, secrets not yet taken out."""
+    beside: Mapping[str, Reading]
+    """The files beside the training file that were used, by name."""
 
 
 def read_workload(
@@ -41,7 +47,8 @@ def read_workload(
 
     Args:
         uploads: the training file, and beside it where there are: requirements.txt or env.json
-            (versions), a `.jsonl` sample (lengths), a DeepSpeed JSON that it names.
+            (versions), a `.jsonl` sample (lengths), and what goes with it: an accelerate, DeepSpeed
+            or FSDP config, an adapter config, a trainer state. A zip counts as the files in it.
         versions: package -> version, before those found in files.
         lengths: token lengths of the data, before those of a sample.
         dialect: a format id or framework name, where detection should not decide.
@@ -49,6 +56,7 @@ def read_workload(
     Raises:
         InputError: naming file, line and remedy.
     """
+    uploads = unpack_uploads(uploads)
     bundle = merge_uploads(uploads, dialect)
     return read_bundle(bundle, uploads, versions=versions, lengths=lengths).workload
 
@@ -64,13 +72,12 @@ def read_bundle(
     """As `read_workload`, for uploads that are sorted already, and perhaps read already."""
     stated = {**bundle.versions, **(versions or {})}
     reading = reading or bundle.found.dialect.read(bundle.main, stated)
-    beside, missing = named_fields(bundle, reading.named_files, reading.inherited)
-    fields = {**reading.fields, **beside}
-    fields |= derive_fields(fields)
+    joined = join_companions(bundle, reading, stated)
+    fields = {**joined.fields, **derive_fields(joined.fields)}
     bundle.formats |= dict.fromkeys(reading.inherited, bundle.found.dialect.format)
     used = frozenset(reading.versions) & (frozenset(stated) | reading.stated_versions)
     mask = _Mask(bundle.main)
-    notices = [*reading.notices, *missing, *mask.notices()]
+    notices = [*reading.notices, *joined.notices, *mask.notices()]
     if not used and reading.versions:
         notices.append(_assumed_versions(reading.versions))
     workload = Workload(
@@ -86,31 +93,29 @@ def read_bundle(
         lengths=lengths or bundle.lengths,
         notices=tuple(mask.notice(one) for one in notices[:MAX_NOTICES]),
     )
-    return ReadBundle(bundle, reading, workload)
+    return ReadBundle(bundle, reading, workload, fields, joined.readings)
 
 
 class _Mask:
     """Takes the secrets of the files out of everything that was read from them."""
 
     def __init__(self, source: SourceText) -> None:
-        self.source = source
-        self.found = find_secrets(source.text)
-        held = {source.text[s.start : s.end] for s in self.found}
-        for other in source.beside.values():
-            held |= {other.text[s.start : s.end] for s in find_secrets(other.text)}
+        sources = [source, *source.beside.values()]
+        self.found = [(one, secret) for one in sources for secret in find_secrets(one.text)]
+        held = {one.text[secret.start : secret.end] for one, secret in self.found}
         self.texts = sorted(held, key=len)[::-1]
 
     def notices(self) -> list[Notice]:
         """One notice per line that holds a secret, without the secret."""
-        lines = {self.source.line_of(secret.start): secret.kind for secret in self.found}
+        lines = {(one.name, one.line_of(secret.start)): secret.kind for one, secret in self.found}
         return [
             Notice(
                 kind="secret",
                 message=f"{kind} at line {line}: revoke it and keep it out of files",
-                file=self.source.name,
+                file=file,
                 line=line,
             )
-            for line, kind in lines.items()
+            for (file, line), kind in lines.items()
         ]
 
     def field(self, value: FieldValue) -> FieldValue:
