@@ -33,7 +33,7 @@ AT_ONCE: dict[str, Any] = {"queue": False, **QUIET}
 def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     """Which event calls what. Followers have no limit of their own: the jobs have."""
     everything = [
-        *page.parts.values(), page.cancel, page.link, page.download["patch"],
+        *page.parts.values(), page.cancel, page.again, page.link, page.download["patch"],
         page.download["patched"],
         page.audit_id, page.held, page.owned,
     ]  # fmt: skip
@@ -49,6 +49,7 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     page.link.change(None, page.link, page.link, js=SHOW_LINK, **QUIET)
     owner = [page.audit_id, page.owned]
     page.cancel.click(desk.cancel, owner, page.cancel, **AT_ONCE)
+    page.again.click(desk.run_again, owner, trigger_mode="once", **live)
     for kind, button in page.download.items():
         saved = button.click(partial(desk.save, kind), owner, page.file, **AT_ONCE)
         saved.then(None, page.file, None, js=SAVE, **QUIET)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from agent.api import AuditRequest
-from agent.jobs import Jobs
+from agent.jobs import Jobs, Started
 from agent.settings import Settings
 from audit.records.errors import GoblinError, UserError
 from audit.records.events import ErrorData
@@ -100,6 +100,14 @@ class Desk:
         else:
             yield gr.skip()
 
+    def run_again(self, audit_id: str, owned: object) -> Iterator[Update]:
+        """The same files and wishes once more, under a new id."""
+        try:
+            token = owner_tokens(owned).get(audit_id, "")
+            yield from self._along(self._jobs.again(audit_id, token), owned)
+        except UserError as error:
+            yield self._trouble(as_error(error))
+
     def cancel(self, audit_id: str, owned: object) -> Any:
         """Answers at once; the run itself stops at its next step."""
         try:
@@ -146,18 +154,27 @@ class Desk:
     def _start(
         self, request: AuditRequest, owned: object, link: str | None = None
     ) -> Iterator[Update]:
-        """Start a detached audit, then read along.
+        """Start a detached audit, then read along."""
+        yield from self._along(self._jobs.start(request), owned, link, request.uploads)
+
+    def _along(
+        self,
+        started: Started,
+        owned: object,
+        link: str | None = None,
+        uploads: tuple[Upload, ...] = (),
+    ) -> Iterator[Update]:
+        """Read along as the owner of an audit that was just started.
 
         The tokens go with every update: else Gradio's client writes "no change" into what it keeps.
         """
-        started = self._jobs.start(request)
         kept = {**owner_tokens(owned), started.audit_id: started.owner_token}
         tokens = dict(list(kept.items())[-MAX_OWNED:])
         first: Update = {
             self._page.audit_id: started.audit_id,
             self._page.link: link or f"./?audit={started.audit_id}",
         }
-        for update in self._follow(started.audit_id, started.owner_token, request.uploads):
+        for update in self._follow(started.audit_id, started.owner_token, uploads):
             yield {**first, self._page.owned: tokens, **update}
             first = {}
 
@@ -178,6 +195,8 @@ class Desk:
                 update[page.cancel] = gr.update(
                     visible=owner and not ended, value="Cancel", interactive=True
                 )
+                stopped = view.cancelled is not None or view.error is not None
+                update[page.again] = gr.update(visible=owner and stopped)
                 patched = view.report is not None and bool(view.report.patch.diff)
                 update[page.download["patch"]] = gr.update(visible=patched)
                 update[page.download["patched"]] = gr.update(visible=owner and patched)
@@ -187,5 +206,5 @@ class Desk:
         """The form with what is wrong beside it; what the visitor gave stays."""
         shown = fault_excerpt(error, uploads)
         values: Values = {"view": view_mark("trouble"), "trouble": error_part(error, shown)}
-        hidden = gr.update(visible=False)
-        return {**self._parts(values), self._page.link: "", self._page.cancel: hidden}
+        hidden = dict.fromkeys((self._page.cancel, self._page.again), gr.update(visible=False))
+        return {**self._parts(values), self._page.link: "", **hidden}

@@ -21,7 +21,7 @@ HEADINGS: dict[str, str] = {
     "internal": "Something in GPU Goblin broke",
 }
 NEXT: dict[str, str] = {
-    "interrupted": "The server stopped while it ran. Start it again with the same file.",
+    "interrupted": "The server stopped while it ran. The browser that started it can run it again.",
     "internal": "This is our fault, not your file's. Nothing of your file was changed.",
 }
 

@@ -28,6 +28,8 @@ class Page:
     samples: dict[str, Any]
     """Sample buttons by file name."""
     cancel: Any
+    again: Any
+    """Offered to the owner of an audit that was cancelled or interrupted."""
     link: Any
     download: dict[str, Any]
     """Buttons `patch`, `report`, `patched`."""
@@ -173,6 +175,7 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
     with gr.Row(elem_id="gg-run-top"):
         parts["run_head"] = _part("run_head", first)
         cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="gg-cancel")
+        again = gr.Button("Run again", variant="primary", visible=False, elem_id="gg-again")
     parts["run_body"] = _part("run_body", first)
     if "verdict" in first:
         gr.HTML(
@@ -199,6 +202,7 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
         form=form,
         samples=samples,
         cancel=cancel,
+        again=again,
         link=link,
         download=download,
         file=gr.JSON(visible=False),

@@ -165,3 +165,9 @@ def test_a_run_can_be_cancelled_by_its_owner_only(
     expect(other.locator("#gg-headline")).to_have_text("Cancelled", timeout=60_000)
     other.reload()
     expect(other.locator("#gg-headline")).to_have_text("Cancelled", timeout=60_000)
+    expect(other.locator("#gg-again")).to_be_hidden()
+    first = page.url
+    page.locator("#gg-again").click()
+    view(page, "report")
+    expect(page.locator("#gg-verdict")).to_contain_text("support.yml")
+    assert page.url != first

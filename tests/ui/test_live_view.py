@@ -126,7 +126,7 @@ def test_an_error_names_place_reason_and_remedy() -> None:
             ErrorData(kind="internal", message="internal error: KeyError"),
             "Internal error: KeyError.",
         ),
-        (ErrorData(kind="interrupted", message="the server stopped"), "Start it again"),
+        (ErrorData(kind="interrupted", message="the server stopped"), "can run it again"),
         (
             ErrorData(kind="input", message="not YAML", file="a.yml", line=2),
             "a.yml, line 2: not YAML.",
