@@ -23,7 +23,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "torchtune": ("0.7.0",),
     "litgpt": ("0.5.13",),
     "open-instruct": ("0.3.0",),
-    "verl": ("0.7.0",),
+    "verl": ("0.8.0",),
 }
 """Releases whose defaults were read, oldest first: the PyPI packages introspected on 2026-11-20,
 github:axolotl-ai-cloud/axolotl@067b021, github:hiyouga/LLaMA-Factory@ff6d4d1 (0.9.6.dev0),

@@ -135,6 +135,7 @@ DIALECTS: dict[str, Entry] = {
     "litgpt_yaml": Entry("yaml", "workload.dialects.litgpt:LITGPT"),
     "nemo_rl_yaml": Entry("yaml", "workload.dialects.nemo_rl:NEMO_RL"),
     "primus_exp_yaml": Entry("yaml", "workload.dialects.primus:PRIMUS"),
+    "verl_yaml": Entry("yaml", "workload.dialects.verl:VERL"),
     "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
     "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),

@@ -112,7 +112,7 @@ class FieldReader:
                 value=None, origin="unknown", source=reference.source, **at
             )
             return
-        if isinstance(raw, str) and "${" in raw and self.document.loader == "omegaconf":
+        if self.document.loader == "omegaconf" and (_refers(raw) or _refers(value)):
             why = "an interpolation, which is not resolved here"
             self.fields[name] = FieldValue(value=None, origin="unknown", source=why, **at)
             return
@@ -141,6 +141,10 @@ class FieldReader:
     def assumed(self, name: str, value: Json, source: str) -> None:
         """A field that we assume, shown as such."""
         self.fields[name] = FieldValue(value=value, origin="assumed", source=source)
+
+    def unknown(self, name: str, source: str) -> None:
+        """A field that cannot be known from the uploaded files."""
+        self.fields[name] = FieldValue(value=None, origin="unknown", source=source)
 
     def is_stated(self, name: str) -> bool:
         """Whether the file itself gives the field a value."""
@@ -184,3 +188,9 @@ class FieldReader:
     @staticmethod
     def _kind(value: Json) -> str:
         return "bf16" if isinstance(value, bool) else "seed"
+
+
+def _refers(value: Json) -> bool:
+    """Whether a text, or one in a list, still holds a reference."""
+    items = value if isinstance(value, list) else [value]
+    return any(isinstance(item, str) and "${" in item for item in items)
