@@ -101,6 +101,8 @@ def _checked(upload: Upload, archive: ZipFile) -> list[ZipInfo]:
 def _check(upload: Upload, member: ZipInfo) -> None:
     name = member.filename
     shown = ascii(name[:80])
+    if not name:
+        raise _refused(upload, "the zip is broken: a file without a name")
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
         raise _refused(upload, f"{shown} points outside the zip")

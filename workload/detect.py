@@ -12,7 +12,10 @@ from workload.source import SourceText
 
 ENOUGH = 0.5
 """A lower score is no detection."""
-READ = "axolotl YAML, LLaMA-Factory YAML, and Python scripts with transformers or TRL"
+READ = (
+    "axolotl, LLaMA-Factory, TRL, torchtune, LitGPT, open-instruct, accelerate and DeepSpeed "
+    "configs, training arguments in JSON, and Python scripts with transformers or TRL"
+)
 MAX_NAMED = 8
 
 _YAML_LINE = re.compile(r"(?:- )?[\"']?[\w./@-]+[\"']?[ ]*:(?:\s|$)")
@@ -28,15 +31,12 @@ _SHELL_LINE = re.compile(
 KNOWN_KEYS: tuple[tuple[frozenset[str], str], ...] = tuple(
     (frozenset(keys.split()), name)
     for keys, name in (
-        ("compute_environment", "an accelerate config"),
-        ("distributed_type", "an accelerate config"),
-        ("zero_optimization", "a DeepSpeed config"),
-        ("train_micro_batch_size_per_gpu", "a DeepSpeed config"),
-        ("peft_type base_model_name_or_path", "a PEFT adapter_config"),
         ("architectures model_type", "a model's config.json"),
-        ("log_history global_step", "a trainer_state.json"),
-        ("transformer_layer_cls_to_wrap", "an FSDP config"),
         ("cells nbformat", "a notebook"),
+        ("weight_map metadata", "an index of model weights"),
+        ("added_tokens_decoder", "a tokenizer_config.json"),
+        ("instruction output", "a row of data"),
+        ("messages", "a row of data"),
         ("policy cluster", "a NeMo RL config"),
         ("work_group modules", "a Primus experiment"),
         ("actor_rollout_ref", "a verl config"),

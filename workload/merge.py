@@ -83,7 +83,7 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
 def _versions_in(source: SourceText) -> dict[str, str] | None:
     if _REQUIREMENTS.search(source.name):
         return requirement_versions(source)
-    if source.text.lstrip().startswith("{"):
+    if source.text.lstrip().startswith("{") and '"versions"' in source.text:
         return environment_versions(source)
     return None
 

@@ -20,8 +20,10 @@ Parsed = TypeVar("Parsed")
 
 MAX_BYTES = 1_000_000
 MAX_NOTEBOOK_BYTES = 5_000_000
+MAX_LOG_BYTES = 5_000_000
 MAX_SAMPLE_BYTES = 20_000_000
-"""Upload limits of the design; a data sample is a `.jsonl`."""
+"""Upload limits of the design; a data sample is a `.jsonl`. A trainer's log (`trainer_state.json`)
+of a long run outgrows a config: it may be as large as a notebook."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAMED: tuple[tuple[bytes, str], ...] = (
@@ -134,6 +136,8 @@ def _refuse_large(name: str, data: bytes) -> None:
     limit = MAX_BYTES
     if name.lower().endswith(".ipynb"):
         limit = MAX_NOTEBOOK_BYTES
+    elif name.lower().endswith("trainer_state.json"):
+        limit = MAX_LOG_BYTES
     elif name.lower().endswith(".jsonl"):
         limit = MAX_SAMPLE_BYTES
     if len(data) > limit:
