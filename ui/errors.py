@@ -139,7 +139,7 @@ def cancelled_part(text: str, about: str = "") -> str:
         f'<section class="gg-card gg-verdict">{about}<div class="gg-head">'
         '<h1 tabindex="-1" id="gg-headline">Cancelled</h1></div>'
         f'<p class="gg-lede">{escape(_sentence(text or "You stopped this audit"))} '
-        "What was found until then stands below; there is no patch.</p></section>"
+        "There is no patch.</p></section>"
     )
 
 

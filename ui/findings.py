@@ -191,10 +191,15 @@ def found_line(finding: Finding) -> str:
     )
 
 
-def found_so_far(findings: tuple[Finding, ...]) -> str:
+def found_so_far(findings: tuple[Finding, ...], *, ended: bool = False) -> str:
     """The list beside the timeline of a running audit."""
     if not findings:
-        body = '<p class="gg-empty">Nothing yet. Findings appear here as the rules fire.</p>'
+        said = (
+            "Nothing was found before it ended."
+            if ended
+            else "Nothing yet. Findings appear here as the rules fire."
+        )
+        body = f'<p class="gg-empty">{said}</p>'
     else:
         body = f"<ul>{''.join(found_line(finding) for finding in findings)}</ul>"
     return (

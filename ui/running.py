@@ -81,7 +81,7 @@ def run_body(view: AuditView) -> str:
     return (
         f'<div class="gg-running" data-state="{view.state}" data-audit="{escape(view.audit_id)}">'
         f'<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
-        f"{timeline(view.stages)}</div>{note}</div>{found_so_far(view.findings)}</div></div>"
+        f"{timeline(view.stages)}</div>{note}</div>{found_so_far(view.findings, ended=view.ended)}</div></div>"
     )
 
 
