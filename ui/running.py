@@ -78,10 +78,11 @@ def run_head(view: AuditView) -> str:
 def run_body(view: AuditView) -> str:
     """Timeline beside the findings so far."""
     note = "" if view.ended else f'<p class="gg-sub">{CLOSE_NOTE}</p>'
+    found = found_so_far(view.findings, ended=view.ended)
     return (
         f'<div class="gg-running" data-state="{view.state}" data-audit="{escape(view.audit_id)}">'
         f'<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
-        f"{timeline(view.stages)}</div>{note}</div>{found_so_far(view.findings, ended=view.ended)}</div></div>"
+        f"{timeline(view.stages)}</div>{note}</div>{found}</div></div>"
     )
 
 
