@@ -296,3 +296,20 @@ def test_both_files_are_changed_or_none() -> None:
     assert "no standard JSON" in str(done.outcomes[0].reason)
     assert done.workload.value("gradient_accumulation_steps") == 8
     assert done.workload.value("seed") == 7
+
+
+GOLDEN = sorted(
+    path for path in (Path(__file__).parent / "golden").iterdir() if path.suffix != ".json"
+)
+
+
+@pytest.mark.parametrize("first", GOLDEN, ids=lambda path: path.name)
+def test_any_two_files_make_one_workload(first: Path) -> None:
+    for second in GOLDEN:
+        if second == first:
+            continue
+        files = [Upload(path.name, path.read_bytes()) for path in (first, second)]
+        workload = read_workload(files)
+        assert workload.name in (first.name, second.name)
+        assert read_workload(files[::-1]).framework
+        json.dumps(workload.model_dump(mode="json"), allow_nan=False)

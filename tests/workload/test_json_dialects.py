@@ -229,7 +229,7 @@ EDITS = [
 ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(FILES), st.integers(0, 2_000), st.integers(0, 12), st.text(max_size=6))
 def test_damaged_files_are_read_or_refused(name: str, at: int, gone: int, junk: str) -> None:
     text = golden(name).data.decode()

@@ -55,7 +55,7 @@ def written(value: object, layout: dict[str, object], line_end: str) -> str:
     return json.dumps(value, **layout).replace("\n", line_end)  # type: ignore[arg-type]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(objects, layouts, line_ends)
 def test_read_as_the_standard_library_reads_it(
     value: dict[str, object], layout: dict[str, object], line_end: str
@@ -67,7 +67,7 @@ def test_read_as_the_standard_library_reads_it(
     assert found.constant is None
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(objects, layouts, line_ends)
 def test_spans_are_exact(
     value: dict[str, object], layout: dict[str, object], line_end: str
@@ -82,7 +82,7 @@ def test_spans_are_exact(
         assert inner == json.loads(text)[entry.key.value]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(objects, layouts, line_ends, scalars)
 def test_a_scalar_is_replaced_and_nothing_else(
     value: dict[str, object], layout: dict[str, object], line_end: str, new: object
@@ -97,7 +97,7 @@ def test_a_scalar_is_replaced_and_nothing_else(
         assert json.loads(applied(text, change)) == {**json.loads(text), place.path: new}
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(objects, layouts, line_ends, scalars, st.data())
 def test_a_member_is_added_and_taken_out_again(
     value: dict[str, object],
@@ -124,7 +124,7 @@ def test_a_member_is_added_and_taken_out_again(
         assert shorter == text
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(objects.filter(lambda one: len(one) > 1), layouts, line_ends, st.data())
 def test_a_member_is_removed_with_its_comma(
     value: dict[str, object], layout: dict[str, object], line_end: str, data: st.DataObject
@@ -138,7 +138,7 @@ def test_a_member_is_removed_with_its_comma(
     assert shorter == {key: one for key, one in json.loads(text).items() if key != name}
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet='{}[]",:\\/#*0123456789.eE+-truefalsn \n\r\tuNaI', max_size=60))
 def test_any_text_is_read_or_refused_as_the_standard_library_does(text: str) -> None:
     source = SourceText("config.json", text)
