@@ -1,10 +1,12 @@
-"""Builds the workload, profile and card that a rule's example describes."""
+"""Builds the workload, profile and card that a rule's example describes; reads our files."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from audit.records.profile import Fit, Profile
+from audit.records.upload import Upload
 from audit.records.workload import DataLengths, FieldValue, Workload
 from kb.catalog.hardware import Hardware, find_hardware
 from kb.rule import Example
@@ -57,3 +59,8 @@ def _lengths(example: Example) -> DataLengths | None:
         return None
     p50, p95, longest = example.lengths
     return DataLengths(p50=p50, p95=p95, max=longest, origin="stated", source="--lengths")
+
+
+def upload(path: Path) -> Upload:
+    """A file of ours as uploaded; scripts lie as `.py.txt`, so that no tool takes them for code."""
+    return Upload(path.name.removesuffix(".txt"), path.read_bytes())
