@@ -13,8 +13,9 @@ from workload.source import SourceText
 ENOUGH = 0.5
 """A lower score is no detection."""
 READ = (
-    "axolotl, LLaMA-Factory, TRL, torchtune, LitGPT, open-instruct, accelerate and DeepSpeed "
-    "configs, training arguments in JSON, and Python scripts with transformers or TRL"
+    "axolotl, LLaMA-Factory, TRL, torchtune, LitGPT, open-instruct, NeMo RL, Primus, verl, "
+    "accelerate and DeepSpeed configs, training arguments in JSON, and Python scripts with "
+    "transformers or TRL"
 )
 MAX_NAMED = 8
 
@@ -37,18 +38,13 @@ KNOWN_KEYS: tuple[tuple[frozenset[str], str], ...] = tuple(
         ("added_tokens_decoder", "a tokenizer_config.json"),
         ("instruction output", "a row of data"),
         ("messages", "a row of data"),
-        ("policy cluster", "a NeMo RL config"),
-        ("work_group modules", "a Primus experiment"),
-        ("actor_rollout_ref", "a verl config"),
+        ("model_name_or_path dataset_name", "a TRL recipe"),
+        ("model tuner_type", "an ms-swift config"),
+        ("model train_type", "an ms-swift config"),
+        ("rlhf_type", "an ms-swift config"),
         ("model dist_config", "a LLaMA-Factory v1 config"),
         ("model kernel_config", "a LLaMA-Factory v1 config"),
         ("model peft_config", "a LLaMA-Factory v1 config"),
-        ("checkpoint_dir train data", "a litgpt config"),
-        ("tokenizer model checkpointer", "a torchtune config"),
-        ("model_name_or_path dataset_mixer", "an alignment-handbook or open-instruct recipe"),
-        ("model_name_or_path dataset_mixer_list", "an open-instruct recipe"),
-        ("model_name_or_path dataset_name", "a TRL recipe"),
-        ("model_name_or_path per_device_train_batch_size", "a TRL or open-instruct recipe"),
     )
 )
 """Training files that are recognised and not read: all keys of a row at the top level."""
@@ -115,13 +111,20 @@ def looks_like_training(source: SourceText) -> bool:
 def _surest(source: SourceText, kind: TextKind) -> Found | None:
     """The dialect of a kind of text with the highest score; None where none is enough."""
     best: Found | None = None
+    keys = _top_keys(source) if kind == "yaml" else frozenset()
     for format_id, entry in DIALECTS.items():
-        if entry.kind == kind:
+        if entry.kind == kind and not (entry.keys and keys.isdisjoint(entry.keys.split())):
             dialect = load_dialect(format_id)
             detection = dialect.detect(source)
             if best is None or detection.score > best.detection.score:
                 best = Found(dialect, detection)
     return best if best is not None and best.detection.score >= ENOUGH else None
+
+
+def _top_keys(source: SourceText) -> frozenset[str]:
+    from workload.dialects.yaml_dialect import top_keys
+
+    return top_keys(source)
 
 
 def _json(source: SourceText) -> Found | None:
@@ -167,7 +170,6 @@ def _statements(text: str) -> list[str]:
 
 
 def _unread(source: SourceText) -> InputError:
-    from workload.dialects.yaml_dialect import top_keys
     from workload.splice.json_document import json_keys
 
     remedy = f"Read are: {READ}"
@@ -179,7 +181,7 @@ def _unread(source: SourceText) -> InputError:
     if kind == "python":
         reason = "the script calls no trainer, training arguments or LoRA config that is known"
         return InputError(reason, file=source.name, remedy=remedy)
-    keys = json_keys(source) if kind == "json" else top_keys(source)
+    keys = json_keys(source) if kind == "json" else _top_keys(source)
     named = next((name for row, name in KNOWN_KEYS if row <= keys), None)
     if named is not None:
         reason = f"this looks like {named}, which is not read as a training file"

@@ -125,25 +125,36 @@ class Entry(NamedTuple):
     kind: TextKind
     target: str
     """`module:attribute`."""
+    keys: str = ""
+    """Top-level keys, one of which stands in every file of the dialect: without any of them its
+    module is not even imported (40 ms for all). '' where that cannot be said."""
 
 
 DIALECTS: dict[str, Entry] = {
     "axolotl_yaml": Entry("yaml", "workload.dialects.axolotl:AXOLOTL"),
     "llamafactory_yaml": Entry("yaml", "workload.dialects.llamafactory:LLAMAFACTORY"),
-    "trl_recipe_yaml": Entry("yaml", "workload.dialects.trl_recipe:TRL_RECIPE"),
-    "openinstruct_yaml": Entry("yaml", "workload.dialects.open_instruct:OPEN_INSTRUCT"),
-    "litgpt_yaml": Entry("yaml", "workload.dialects.litgpt:LITGPT"),
-    "nemo_rl_yaml": Entry("yaml", "workload.dialects.nemo_rl:NEMO_RL"),
-    "primus_exp_yaml": Entry("yaml", "workload.dialects.primus:PRIMUS"),
-    "verl_yaml": Entry("yaml", "workload.dialects.verl:VERL"),
-    "torchtune_yaml": Entry("yaml", "workload.dialects.torchtune:TORCHTUNE"),
+    "trl_recipe_yaml": Entry(
+        "yaml",
+        "workload.dialects.trl_recipe:TRL_RECIPE",
+        "model_name_or_path per_device_train_batch_size num_train_epochs use_peft",
+    ),
+    "openinstruct_yaml": Entry(
+        "yaml", "workload.dialects.open_instruct:OPEN_INSTRUCT", "model_name_or_path"
+    ),
+    "litgpt_yaml": Entry("yaml", "workload.dialects.litgpt:LITGPT", "train"),
+    "nemo_rl_yaml": Entry("yaml", "workload.dialects.nemo_rl:NEMO_RL", "policy defaults"),
+    "primus_exp_yaml": Entry("yaml", "workload.dialects.primus:PRIMUS", "modules extends"),
+    "verl_yaml": Entry("yaml", "workload.dialects.verl:VERL", "actor_rollout_ref trainer defaults"),
+    "torchtune_yaml": Entry(
+        "yaml", "workload.dialects.torchtune:TORCHTUNE", "model tokenizer checkpointer policy_model"
+    ),
     "accelerate_yaml": Entry("yaml", "workload.dialects.accelerate_yaml:ACCELERATE"),
-    "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),
     "llamafactory_json": Entry("json", "workload.dialects.llamafactory_json:LLAMAFACTORY_JSON"),
     "training_args_json": Entry("json", "workload.dialects.training_args_json:TRAINING_ARGS"),
     "trainer_state_json": Entry("json", "workload.dialects.trainer_state_json:TRAINER_STATE"),
     "peft_json": Entry("json", "workload.dialects.peft_json:PEFT"),
     "fsdp_json": Entry("json", "workload.dialects.fsdp_json:FSDP"),
+    "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),
     "py_trl": Entry("python", "workload.dialects.script:PY_TRL"),
     "py_hf_trainer": Entry("python", "workload.dialects.script:PY_HF_TRAINER"),
 }

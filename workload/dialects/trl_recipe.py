@@ -128,11 +128,11 @@ def recognise(keys: frozenset[str]) -> Detection:
     """Trainer keys with those of TRL or a recipe script, and none of the other frameworks."""
     own, trainer, other = keys & OWN, keys & TRAINER, keys & OTHERS
     named = "model_name_or_path" in keys
-    if len(trainer) < 2 or not (own or named):
+    if len(trainer) < 2 or not (named or len(own) >= 3):
         return Detection(0.0, "no TRL keys")
     score = 0.45 + 0.15 * named + 0.04 * min(len(own), 5) + 0.02 * min(len(trainer), 5)
     shown = ", ".join(sorted(own)[:3] or sorted(trainer)[:3])
-    return Detection(max(0.0, min(score, 0.95) - 0.2 * len(other)), f"TRL recipe: {shown}")
+    return Detection(max(0.0, min(score, 0.95) - 0.3 * len(other)), f"TRL recipe: {shown}")
 
 
 def keywords(document: Document, versions: Mapping[str, str]) -> Mapping[str, Default]:
