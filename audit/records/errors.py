@@ -76,12 +76,20 @@ class MissingFacts(UserError):
     """Something that the estimate needs is not known.
 
     Args:
-        missing: names of the fields or figures that are not known.
+        missing: names of the fields or figures that are not known, or that no run can have.
     """
 
-    def __init__(self, reason: str, *, missing: tuple[str, ...], remedy: str | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        missing: tuple[str, ...],
+        remedy: str | None = None,
+        file: str | None = None,
+        line: int | None = None,
+    ) -> None:
         self.missing = missing
-        super().__init__(reason, remedy=remedy)
+        super().__init__(reason, remedy=remedy, file=file, line=line)
 
 
 class SetupError(UserError):

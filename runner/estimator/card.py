@@ -8,8 +8,9 @@ not in the catalogue, they are named in `Card.assumed`, and a projection that us
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from audit.records.errors import MissingFacts
 from kb.catalog.hardware import Hardware
 
 GEMM_SHARE = {
@@ -69,7 +70,11 @@ class Card(NamedTuple):
 
 @lru_cache(maxsize=128)
 def read_card(hardware: Hardware) -> Card:
-    """The card's rates; every assumption is named."""
+    """The card's rates; every assumption is named.
+
+    Raises:
+        MissingFacts: neither a source nor an assumption gives a rate that everything rests on.
+    """
     assumed: list[str] = []
     gemm = _gemm(hardware, assumed)
     peak = hardware.peak_tflops
@@ -85,8 +90,9 @@ def read_card(hardware: Hardware) -> Card:
     tf32 = peak["tf32"]
     rate32 = fp32 / gemm
     bandwidth = hardware.bandwidth_tb_s or BANDWIDTH.get(hardware.id)
-    if bandwidth is None or hardware.bandwidth_tb_s is None:
-        bandwidth = bandwidth or 1.0
+    if bandwidth is None:
+        _refuse(hardware, "memory bandwidth")
+    if hardware.bandwidth_tb_s is None:
         assumed.append(f"memory bandwidth {bandwidth:g} TB/s")
     return Card(
         gemm=gemm,
@@ -117,6 +123,13 @@ def _gemm(hardware: Hardware, assumed: list[str]) -> float:
     if reached:
         return reached
     peak = hardware.peak_tflops["bf16"] or hardware.peak_tflops["fp16"]
-    rate = GEMM_SHARE.get(hardware.generation, 0.6) * (peak or 1.0)
+    if not peak:
+        _refuse(hardware, "rate of matrix products")
+    rate = GEMM_SHARE.get(hardware.generation, 0.6) * peak
     assumed.append(f"matrix products at {rate:.0f} TFLOP/s")
     return rate
+
+
+def _refuse(hardware: Hardware, figure: str) -> NoReturn:
+    message = f"no source gives the {figure} of {hardware.name}"
+    raise MissingFacts(message, missing=("hardware",), remedy="Name another card.")

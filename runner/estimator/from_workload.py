@@ -14,6 +14,7 @@ from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model, find_model
 from runner.estimator.card import read_card
 from runner.estimator.job import Job
+from runner.estimator.limits import check_devices, check_values, count_of
 from runner.estimator.workload_data import Samples, read_samples
 from runner.estimator.workload_layout import read_layout, read_stack
 from runner.estimator.workload_recipe import (
@@ -58,12 +59,14 @@ def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> R
     """The Job of a workload on `nodes` machines with `gpus` cards each.
 
     Raises:
-        MissingFacts: names the fields that decide and are not known.
+        MissingFacts: names the fields that decide and are not known, or that no run can have.
     """
     notes = Notes([])
+    check_values(workload)
     model = _known_model(workload, notes)
     _refuse_unknown(workload)
     _refuse_task(workload)
+    check_devices(workload, model, gpus, nodes)
     stack = read_stack(workload)
     micro, accumulation = _batch(workload, notes)
     layout = read_layout(workload, hardware, gpus, nodes, accumulation, notes)
@@ -152,13 +155,13 @@ def _refuse_task(workload: Workload) -> None:
 
 
 def _batch(workload: Workload, notes: Notes) -> tuple[int, int]:
-    micro = workload.value("per_device_train_batch_size")
-    if not isinstance(micro, int) or micro < 1:
+    micro = count_of(workload, "per_device_train_batch_size")
+    if micro is None:
         message = "the micro-batch is not known"
         remedy = "State per_device_train_batch_size."
         raise MissingFacts(message, missing=("per_device_train_batch_size",), remedy=remedy)
-    accumulation = workload.value("gradient_accumulation_steps")
-    if not isinstance(accumulation, int) or accumulation < 1:
+    accumulation = count_of(workload, "gradient_accumulation_steps")
+    if accumulation is None:
         notes.add("no gradient accumulation stated: 1")
         accumulation = 1
     return micro, accumulation

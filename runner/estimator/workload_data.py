@@ -9,6 +9,7 @@ from audit.records.errors import MissingFacts
 from audit.records.workload import Workload
 from kb.catalog.models import Model
 from runner.estimator.lengths import ASSUMED, fit_spread, pad_spread
+from runner.estimator.limits import count_of
 from runner.estimator.workload_recipe import Notes, switched_on
 
 PACKED = 0.98
@@ -36,8 +37,7 @@ def read_samples(workload: Workload, micro_batch: int, model: Model, notes: Note
         lengths = ASSUMED
         notes.add(f"{ASSUMED.source}, longest {ASSUMED.max}")
     guessed = lengths.origin == "assumed"
-    limit = workload.value("max_seq_len")
-    stated = int(limit) if isinstance(limit, int) and limit > 0 else 0
+    stated = count_of(workload, "max_seq_len") or 0
     cut = float(min(lengths.max, stated or model.max or lengths.max))
     packing = switched_on(workload, "packing") or workload.value("task") == "pretrain"
     one = pad_spread(fit_spread(lengths), 1, cut)

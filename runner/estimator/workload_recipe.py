@@ -10,6 +10,7 @@ from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model
 from runner.estimator.adapters import count_adapters, name_targets
 from runner.estimator.job import Adapter, Base, Layout, Optimizer, Precision
+from runner.estimator.limits import count_of
 
 _STATES = {
     # bytes of state per weight; None: two states of the weight's own width
@@ -66,6 +67,13 @@ def read_precision(workload: Workload, hardware: Hardware, notes: Notes) -> Prec
     if dtype == "fp32":
         tf32 = workload.value("tf32", default=False) is True
         return "tf32" if tf32 and hardware.peak_tflops["tf32"] else "fp32"
+    if dtype not in ("bf16", "fp16", "fp8"):
+        message = f'compute dtype "{dtype}" is not projected'
+        raise MissingFacts(message, missing=("compute_dtype",), remedy="State bf16, fp16 or fp8.")
+    if dtype == "fp8" and not hardware.peak_tflops["fp8"]:
+        message = f"no source gives {hardware.name} a figure for fp8 matrix products"
+        remedy = "Train in bf16 or fp16 on this card, or name another card."
+        raise MissingFacts(message, missing=("compute_dtype",), remedy=remedy)
     if dtype in ("fp16", "fp8"):
         return "fp16" if dtype == "fp16" else "fp8"
     if not hardware.bf16:
@@ -114,8 +122,8 @@ def read_adapter(workload: Workload, model: Model, notes: Notes) -> Adapter | No
         if method == "freeze":
             notes.add("freeze: projected as if every weight were trained")
         return None
-    rank = workload.value("lora_r")
-    if not isinstance(rank, int) or rank < 1:
+    rank = count_of(workload, "lora_r")
+    if rank is None:
         notes.add("no adapter rank stated: 8")
         rank = 8
     targets = name_targets(workload.value("lora_target_modules"))
