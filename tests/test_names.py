@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
+from agent.__main__ import COMMANDS
+from agent.settings import read_settings
+from agent.tools import TOOLS
 from audit.records import comparison, errors, events, finding, metrics, report, workload
 from audit.records.base import PROVENANCES, Provenance, weakest
 
@@ -61,3 +64,28 @@ def test_a_report_is_as_strong_as_its_weakest_part() -> None:
     assert weakest("measured", "projected") == "projected"
     assert weakest("imported", "measured") == "imported"
     assert weakest("measured") == "measured"
+
+
+def test_commands_and_tools() -> None:
+    assert set(COMMANDS) >= {
+        "audit", "parse", "patch", "search", "estimate", "list", "show", "replay", "delete", "export",
+    }  # fmt: skip
+    assert list(TOOLS) == [
+        "parse_config", "profile_run", "query_rocm_kb", "propose_patch", "benchmark",
+        "compare_runs",
+    ]  # fmt: skip
+
+
+def test_environment() -> None:
+    stated = {
+        "GOBLIN_AGENT_BACKEND": "rules",
+        "GOBLIN_RUNNER": "fake",
+        "GOBLIN_HARDWARE": "h200",
+        "GOBLIN_DATA_DIR": "/somewhere",
+        "SPACE_ID": "me/space",
+    }
+    settings = read_settings(stated)
+    assert (settings.backend, settings.runner, settings.hardware) == ("rules", "fake", "h200")
+    assert str(settings.data_dir) == "/somewhere"
+    assert settings.on_space
+    assert not read_settings({}).on_space
