@@ -232,6 +232,8 @@ def test_no_standard_json_is_read_and_not_edited(text: str, what: str) -> None:
         ("{'a': 1}", 1, 2, "single quotes"),
         ('{\n"a": True}', 2, 6, "True is Python. Write true"),
         ('{"a": {{ rate }} }', 1, 8, "template"),
+        ('{"a": BATCH_SIZE}', 1, 7, "template"),
+        ('{"a": ${RATE}}', 1, 7, "template"),
         ('{"a": 1}\n{"a": 2}\n', 2, 1, "JSON lines"),
         ('{"a": "x\n"}', 1, 9, "not closed on its line"),
         ('{"a": [1, 2', 1, 7, "never closed"),

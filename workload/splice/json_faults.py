@@ -66,7 +66,8 @@ def value_fault(source: SourceText, at: int, word: str) -> InputError:
     sign = source.text[at : at + 1]
     if not sign:
         return fault(source, at, "the JSON ends where a value belongs", WHOLE)
-    if source.text.startswith(("{{", "{%"), at):
+    placeholder = source.text.startswith(("{{", "{%", "$", "<"), at)
+    if placeholder or (len(word) > 2 and word.isupper()):
         return _template(source, at)
     if word in _PYTHON:
         return fault(source, at, f"{word} is Python", f"Write {_PYTHON[word]}")
@@ -87,5 +88,5 @@ def unclosed_fault(source: SourceText, opened: int) -> InputError:
 
 
 def _template(source: SourceText, at: int) -> InputError:
-    reason = "the file is a template ({{ ... }}), not yet a config"
+    reason = "a placeholder stands here: the file is a template, not yet a config"
     return fault(source, at, reason, "Render it first and upload the result")
