@@ -68,7 +68,8 @@ def test_a_report_is_as_strong_as_its_weakest_part() -> None:
 
 def test_commands_and_tools() -> None:
     assert set(COMMANDS) >= {
-        "audit", "parse", "patch", "search", "estimate", "list", "show", "replay", "delete", "export",
+        "audit", "parse", "patch", "search", "estimate", "list", "show", "replay", "delete",
+        "export",
     }  # fmt: skip
     assert list(TOOLS) == [
         "parse_config", "profile_run", "query_rocm_kb", "propose_patch", "benchmark",
