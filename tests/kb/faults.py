@@ -1,0 +1,276 @@
+"""Mechanical faults: what is done to a file, on which card, and the rule that must find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from audit.records.base import Json
+from audit.records.workload import Workload
+from kb.catalog.models import Model, find_model
+from kb.catalog.parameters import count_parameters
+
+
+class Fault(NamedTuple):
+    """One fault; it is injected only where `where` holds and all its edits can be made."""
+
+    rule: str
+    edits: dict[str, Json]
+    frameworks: str
+    hardware: str = "mi300x"
+    gpus: int = 1
+    where: Callable[[Workload], bool] = lambda _: True
+
+
+def _full(work: Workload) -> bool:
+    return work.value("finetune_method") == "full"
+
+
+def _adapter(work: Workload) -> bool:
+    return work.value("finetune_method") in ("lora", "qlora")
+
+
+def _unsharded(work: Workload) -> bool:
+    return not work.value("fsdp") and not work.fields.get("deepspeed_stage")
+
+
+def _sft(work: Workload) -> bool:
+    return work.value("task") == "sft"
+
+
+def _model(work: Workload) -> Model | None:
+    name = work.value("model_id")
+    return find_model(name) if isinstance(name, str) else None
+
+
+def _known_model(work: Workload) -> bool:
+    return _model(work) is not None
+
+
+def _small(work: Workload) -> bool:
+    """A model below 4 billion parameters with rows of at most 4096 tokens: fits any large card."""
+    model, length = _model(work), work.value("max_seq_len")
+    short = isinstance(length, int) and length <= 4096
+    return model is not None and short and count_parameters(model).total < 4e9
+
+
+TRAINERS = "axolotl llamafactory trl"
+FAULTS: dict[str, Fault] = {
+    "tf32 on an AMD card": Fault("precision.tf32_on_rocm", {"tf32": True}, TRAINERS),
+    "bf16 and fp16 at once": Fault(
+        "precision.both_half_formats", {"bf16": True, "fp16": True}, f"{TRAINERS} deepspeed"
+    ),
+    "fp16 on an Instinct card": Fault(
+        "precision.fp16_on_instinct",
+        {"bf16": False, "fp16": True},
+        f"{TRAINERS} deepspeed",
+        where=lambda work: not work.value("fp8"),
+    ),
+    "fp16 on an H100": Fault(
+        "precision.fp16_on_ampere",
+        {"bf16": False, "fp16": True},
+        f"{TRAINERS} deepspeed",
+        "h100-sxm",
+        where=lambda work: not work.value("fp8"),
+    ),
+    "bf16 on a T4": Fault(
+        "precision.bf16_without_hardware",
+        {"fp16": False, "bf16": True},
+        f"{TRAINERS} deepspeed",
+        "t4",
+    ),
+    "FP8 on an A100": Fault(
+        "precision.fp8_without_hardware", {"fp8": True}, "axolotl llamafactory", "a100-80gb"
+    ),
+    "FP8 for adapters": Fault(
+        "precision.fp8_for_adapters", {"fp8": True}, "axolotl llamafactory", where=_adapter
+    ),
+    "FP8 without compile": Fault(
+        "precision.fp8_without_compile",
+        {"fp8": True},
+        "axolotl torchtune",
+        "h100-sxm",
+        where=lambda work: _full(work) and not work.value("torch_compile"),
+    ),
+    "FlashAttention-2 on a T4": Fault(
+        "attention.flash_pre_ampere",
+        {"attn_implementation": "flash_attention_2"},
+        TRAINERS,
+        "t4",
+    ),
+    "FlashAttention-3 on an A100": Fault(
+        "attention.flash3_not_hopper",
+        {"attn_implementation": "flash_attention_3"},
+        TRAINERS,
+        "a100-80gb",
+    ),
+    "FlashAttention-3 on an AMD card": Fault(
+        "attention.flash_attention_3_on_rocm",
+        {"attn_implementation": "flash_attention_3"},
+        TRAINERS,
+    ),
+    "a CUDA hub kernel on an AMD card": Fault(
+        "attention.cuda_only_kernel",
+        {"attn_implementation": "kernels-community/flash-attn2"},
+        "axolotl trl",
+    ),
+    "eager attention": Fault(
+        "attention.eager",
+        {"attn_implementation": "eager"},
+        TRAINERS,
+        where=lambda work: (
+            _known_model(work)
+            and "gemma" not in str(work.value("model_id")).lower()
+            and not work.value("packing")
+            and not work.value("padding_free")
+        ),
+    ),
+    "SDPA for Gemma 2": Fault(
+        "attention.gemma2_sdpa",
+        {"model_id": "google/gemma-2-9b", "attn_implementation": "sdpa"},
+        TRAINERS,
+        where=_sft,
+    ),
+    "xFormers on an AMD card": Fault(
+        "attention.xformers_on_instinct", {"attn_implementation": "xformers"}, "axolotl"
+    ),
+    "SageAttention for full fine-tuning": Fault(
+        "attention.sage_full_training",
+        {"attn_implementation": "sage"},
+        "axolotl",
+        "h100-sxm",
+        where=_full,
+    ),
+    "recompute without need": Fault(
+        "memory.checkpointing_not_needed",
+        {"gradient_checkpointing": True},
+        f"{TRAINERS} torchtune open-instruct",
+        where=lambda work: _small(work) and not work.value("activation_offloading"),
+    ),
+    "offloading without need": Fault(
+        "memory.offloading_not_needed",
+        {"activation_offloading": True},
+        "axolotl torchtune trl",
+        where=_small,
+    ),
+    "reentrant checkpointing": Fault(
+        "memory.reentrant_checkpointing",
+        {"gradient_checkpointing": True, "gradient_checkpointing_reentrant": True},
+        TRAINERS,
+        where=lambda work: _unsharded(work) and work.value("task") != "ebft",
+    ),
+    "optimizer states on the host": Fault(
+        "memory.states_on_host", {"offload_optimizer": "cpu"}, "deepspeed"
+    ),
+    "an 8-bit optimizer for adapters": Fault(
+        "optim.eight_bit_for_lora",
+        {"optimizer": "adamw_bnb_8bit"},
+        f"{TRAINERS} torchtune",
+        where=lambda work: _adapter(work) and _small(work) and _unsharded(work),
+    ),
+    "a paged optimizer with room": Fault(
+        "optim.paged_with_room",
+        {"optimizer": "paged_adamw_32bit"},
+        f"{TRAINERS} torchtune",
+        where=lambda work: _full(work) and _small(work) and _unsharded(work),
+    ),
+    "the unfused AdamW": Fault(
+        "optim.unfused",
+        {"optimizer": "adamw_torch"},
+        f"{TRAINERS} torchtune",
+        where=lambda work: _full(work) and _unsharded(work),
+    ),
+    "an optimizer that is gone": Fault(
+        "names.removed_optimizer",
+        {"optimizer": "adamw_hf"},
+        TRAINERS,
+        where=lambda work: work.versions.get("transformers", "5").startswith("5"),
+    ),
+    "micro batch 1": Fault(
+        "batch.micro_batch_too_small",
+        {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 16},
+        f"{TRAINERS} torchtune open-instruct",
+        where=lambda work: (
+            _small(work)
+            and not work.fields.get("train_batch_size")
+            and not work.value("padding_free")
+            and work.value("task") not in ("grpo", "ppo", "rloo", "gdpo", "inference")
+        ),
+    ),
+    "packed rows of unequal length": Fault(
+        "batch.packed_rows_unequal", {"packing": True, "pad_to_max_length": False}, "axolotl"
+    ),
+    "batch sizes that disagree": Fault(
+        "batch.deepspeed_identity",
+        {
+            "train_batch_size": 30,
+            "per_device_train_batch_size": 4,
+            "gradient_accumulation_steps": 4,
+        },
+        "deepspeed",
+    ),
+    "4 bits without need": Fault(
+        "quant.not_needed_to_fit",
+        {"quant_bits": 4, "finetune_method": "qlora"},
+        "axolotl torchtune litgpt",
+        where=lambda work: work.value("finetune_method") == "lora" and _small(work),
+    ),
+    "8 bits on a V100": Fault(
+        "quant.int8_on_volta", {"quant_bits": 8}, "axolotl llamafactory", "v100"
+    ),
+    "packing without a mask": Fault(
+        "correct.packing_mixes_documents",
+        {"packing": True, "padding_free": False},
+        "llamafactory",
+        where=_sft,
+    ),
+    "neat packing of four rows": Fault(
+        "correct.neat_packing_one_row",
+        {
+            "padding_free": True,
+            "attn_implementation": "flash_attention_2",
+            "per_device_train_batch_size": 4,
+        },
+        "llamafactory",
+        where=_sft,
+    ),
+    "a search for unused parameters": Fault(
+        "correct.unused_search_with_checkpointing",
+        {
+            "ddp_find_unused_parameters": True,
+            "gradient_checkpointing": True,
+            "gradient_checkpointing_reentrant": True,
+        },
+        "axolotl llamafactory trl",
+        gpus=8,
+    ),
+    "prefetch without workers": Fault(
+        "data.prefetch_without_workers",
+        {"dataloader_num_workers": 0, "dataloader_prefetch_factor": 2},
+        "llamafactory trl",
+    ),
+    "no loader workers": Fault(
+        "data.no_loader_workers", {"dataloader_num_workers": 0}, "llamafactory trl"
+    ),
+    "pinned memory off": Fault(
+        "data.pinned_memory_off", {"dataloader_pin_memory": False}, TRAINERS
+    ),
+    "one preprocessing process": Fault(
+        "data.one_preprocessing_process", {"preprocessing_num_workers": 1}, TRAINERS
+    ),
+    "a checkpoint every 5 steps": Fault(
+        "logging.saves_too_often",
+        {"save_steps": 5},
+        f"{TRAINERS} torchtune",
+        where=lambda work: not 0 < (work.value("max_steps") or 0) <= 200,
+    ),
+    "an evaluation every 10 steps": Fault(
+        "logging.evaluates_too_often",
+        {"eval_steps": 10},
+        f"{TRAINERS} torchtune litgpt",
+        where=lambda work: not 0 < (work.value("max_steps") or 0) <= 200,
+    ),
+    "half of the GPUs idle": Fault(
+        "parallel.idle_gpus", {"num_processes": 4}, "accelerate", gpus=8
+    ),
+}
