@@ -274,3 +274,63 @@ FAULTS: dict[str, Fault] = {
         "parallel.idle_gpus", {"num_processes": 4}, "accelerate", gpus=8
     ),
 }
+
+
+class Variables(NamedTuple):
+    """Environment variables put into a script of ours, and the rule that must find them."""
+
+    rule: str
+    values: dict[str, str]
+    hardware: str = "mi300x"
+    gpus: int = 1
+    nodes: int = 1
+    versions: dict[str, str] = {}  # noqa: RUF012 (never changed)
+
+
+VARIABLES: tuple[Variables, ...] = (
+    Variables("env.debug_switches", {"CUDA_LAUNCH_BLOCKING": "1"}, "h100-sxm"),
+    Variables("env.debug_switches", {"AMD_SERIALIZE_KERNEL": "3"}),
+    Variables("env.expandable_segments", {"PYTORCH_HIP_ALLOC_CONF": "expandable_segments:True"}),
+    Variables("env.hipblaslt_switched_off", {"TORCH_BLAS_PREFER_HIPBLASLT": "0"}),
+    Variables("env.no_effect_here", {"HIP_FORCE_DEV_KERNARG": "1"}),
+    Variables("env.vllm_in_training", {"VLLM_USE_TRITON_FLASH_ATTN": "0"}),
+    Variables("env.flash_attention_triton", {"FLASH_ATTENTION_TRITON_AMD_ENABLE": "TRUE"}),
+    Variables("env.nccl_min_nchannels", {"NCCL_MIN_NCHANNELS": "112"}, "mi355x", 8),
+    Variables("tuning.tunableop_on_nvidia", {"PYTORCH_TUNABLEOP_ENABLED": "1"}, "h100-sxm"),
+    Variables("tuning.tunableop_keeps_tuning", {"PYTORCH_TUNABLEOP_ENABLED": "1"}),
+    Variables(
+        "tuning.tunableop_unchecked",
+        {
+            "PYTORCH_TUNABLEOP_ENABLED": "1",
+            "PYTORCH_TUNABLEOP_TUNING": "0",
+            "PYTORCH_TUNABLEOP_NUMERICAL_CHECK": "0",
+        },
+    ),
+    Variables("tuning.te_rocblas", {"NVTE_USE_ROCBLAS": "1"}),
+    Variables("tuning.te_attention_unfused", {"NVTE_FUSED_ATTN": "0"}),
+    Variables("tuning.gfx_override", {"HSA_OVERRIDE_GFX_VERSION": "11.0.0"}),
+    Variables("tuning.xnack_on_mi350", {"HSA_XNACK": "1"}, "mi355x"),
+    Variables("tuning.heap_tweaks", {"GPU_MAX_HEAP_SIZE": "100"}),
+    Variables(
+        "tuning.visible_devices_twice",
+        {"ROCR_VISIBLE_DEVICES": "0,1", "HIP_VISIBLE_DEVICES": "2"},
+    ),
+    Variables(
+        "tuning.allocator_variable_renamed",
+        {"PYTORCH_CUDA_ALLOC_CONF": "max_split_size_mb:512"},
+        "h100-sxm",
+        versions={"torch": "2.11.0"},
+    ),
+    Variables("compile.max_autotune", {"TORCHINDUCTOR_MAX_AUTOTUNE": "1"}),
+    Variables("collectives.nvlink_switched_off", {"NCCL_P2P_DISABLE": "1"}, "h100-sxm", 8),
+    Variables("collectives.infiniband_switched_off", {"NCCL_IB_DISABLE": "1"}, "h100-sxm", 8, 2),
+    Variables("collectives.pinned_choices", {"NCCL_PROTO": "LL128"}, "h100-sxm", 8),
+    Variables(
+        "collectives.msccl_gone",
+        {"RCCL_MSCCL_ENABLE": "1"},
+        gpus=8,
+        versions={"rocm": "7.14"},
+    ),
+    Variables("logging.nccl_debug", {"NCCL_DEBUG": "INFO"}, gpus=8),
+    Variables("data.tokenizer_threads", {"TOKENIZERS_PARALLELISM": "true"}),
+)

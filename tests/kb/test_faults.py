@@ -6,12 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from audit.records.upload import Upload
+from kb.catalog.hardware import find_hardware
+from kb.match import match_rules
 from kb.rulebook import load_rules
-from tests.kb.faults import FAULTS
+from runner.estimator.profile import profile_workload
+from tests.kb.faults import FAULTS, VARIABLES, Variables
 from tests.kb.injection import CLEAN, FOUND, read_files, run, table
+from workload.read import read_workload
 
 HERE = Path(__file__).parent
 OWN = read_files(HERE / "tuned")
+SCRIPT = (HERE / "faulty" / "trl_qlora.py.txt").read_text()
+PLACE = 'os.environ["NCCL_DEBUG"] = "WARN"\n'
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -25,6 +32,25 @@ def test_most_faults_have_a_well_tuned_file_to_go_into() -> None:
     injected = [name for name, fault in FAULTS.items() if run(fault, OWN, most=1)]
     assert len(injected) >= 25
     assert {fault.rule for fault in FAULTS.values()} <= {rule.id for rule in load_rules()}
+
+
+def found_in_script(fault: Variables, values: dict[str, str]) -> set[str]:
+    lines = "".join(f'os.environ["{name}"] = "{value}"\n' for name, value in values.items())
+    assert PLACE in SCRIPT
+    source = Upload("train.py", SCRIPT.replace(PLACE, lines).encode())
+    card = find_hardware(fault.hardware)
+    workload = read_workload((source,))
+    versions = {**workload.versions, **fault.versions}
+    workload = workload.model_copy(update={"versions": versions})
+    profile = profile_workload(workload, card, fault.gpus, fault.nodes)
+    return {finding.rule_id for finding in match_rules(workload, profile, card).findings}
+
+
+@pytest.mark.parametrize("fault", VARIABLES, ids=lambda fault: "-".join(fault.values))
+def test_variable_is_found_and_nothing_else_changes(fault: Variables) -> None:
+    before, after = found_in_script(fault, {}), found_in_script(fault, fault.values)
+    assert fault.rule not in before
+    assert after ^ before == {fault.rule}
 
 
 @pytest.mark.shared
