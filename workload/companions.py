@@ -7,10 +7,10 @@ its kind and nothing else is named. Nothing named is ever opened: only uploads a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from audit.records.errors import InputError
 from audit.records.workload import FieldValue, Notice
+from workload.bundle import Bundle, base_name
 from workload.dialects import NamedFile, Reading
 from workload.precedence import (
     LAUNCHED,
@@ -24,11 +24,6 @@ from workload.precedence import (
     whole_batch,
 )
 
-if TYPE_CHECKING:
-    from workload.merge import Bundle
-
-LEADERS = ("accelerate_yaml", "deepspeed_json", "fsdp_json", "peft_json", "trainer_state_json")
-"""Formats that go with a training file, the one first that leads where there is no other."""
 ALONE = {
     "accelerate_yaml": "an accelerate config launches a script: upload the script or recipe too",
     "deepspeed_json": "a DeepSpeed config goes with a training file: upload that file, too",
@@ -161,8 +156,3 @@ class _Party:
         if alone is not None:
             file = self.run.main
             self.run.notices.append(Notice(kind="note", message=alone, file=file))
-
-
-def base_name(path: str) -> str:
-    """The last part of a path in either system's writing."""
-    return path.replace("\\", "/").rpartition("/")[2]

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from audit.records.errors import InputError
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths
-from workload.companions import LEADERS, base_name
+from workload.bundle import LEADERS, Bundle, base_name
 from workload.detect import Found, detect_dialect
 from workload.lengths import measure_lengths
 from workload.source import SourceText, decode_upload
@@ -22,24 +21,6 @@ from workload.versions import environment_versions, requirement_versions
 
 MAX_FILES = 12
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)$", re.IGNORECASE)
-
-
-@dataclass
-class Bundle:
-    """The uploads of one workload, sorted by what they are."""
-
-    main: SourceText
-    found: Found
-    formats: dict[str, str] = field(default_factory=dict)
-    """File name -> format id, the main file included."""
-    versions: dict[str, str] = field(default_factory=dict)
-    lengths: DataLengths | None = None
-    beside: dict[str, SourceText] = field(default_factory=dict)
-    """Other files by name."""
-    companions: dict[str, Found] = field(default_factory=dict)
-    """Those of them that go with a training file: launch, DeepSpeed, FSDP, adapter, log."""
-    unread: dict[str, str] = field(default_factory=dict)
-    """Why a file beside is read by nobody, unless the training file names or inherits from it."""
 
 
 def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bundle:

@@ -13,10 +13,11 @@ from audit.records.base import Json
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths, FieldValue, Notice, SourceFile, Workload
 from workload.archive import unpack_uploads
+from workload.bundle import Bundle
 from workload.companions import join_companions
 from workload.derive import derive_fields
 from workload.dialects import Reading
-from workload.merge import Bundle, merge_uploads
+from workload.merge import merge_uploads
 from workload.source import SourceText
 
 MAX_NOTICES = 100
