@@ -270,6 +270,20 @@ FAULTS: dict[str, Fault] = {
         f"{TRAINERS} torchtune litgpt",
         where=lambda work: not 0 < (work.value("max_steps") or 0) <= 200,
     ),
+    "gpt-oss in LLaMA-Factory": Fault(
+        "attention.gpt_oss_llamafactory", {"model_id": "openai/gpt-oss-20b"}, "llamafactory"
+    ),
+    "the AITER hub kernel while packing": Fault(
+        "attention.aiter_name_cannot_pack",
+        {"packing": True, "attn_implementation": "kernels-community/aiter-flash-attn"},
+        "axolotl",
+    ),
+    "Gemma 3 compiled on Radeon": Fault(
+        "compile.gemma3_on_radeon",
+        {"model_id": "google/gemma-3-4b-it", "torch_compile": True},
+        TRAINERS,
+        "rx-7900-xtx",
+    ),
     "half of the GPUs idle": Fault(
         "parallel.idle_gpus", {"num_processes": 4}, "accelerate", gpus=8
     ),
@@ -333,4 +347,39 @@ VARIABLES: tuple[Variables, ...] = (
     ),
     Variables("logging.nccl_debug", {"NCCL_DEBUG": "INFO"}, gpus=8),
     Variables("data.tokenizer_threads", {"TOKENIZERS_PARALLELISM": "true"}),
+)
+
+
+class Rewriting(NamedTuple):
+    """A line of a script of ours written otherwise, and the rule that must find it."""
+
+    rule: str
+    old: str
+    new: str
+    hardware: str = "mi300x"
+    gpus: int = 1
+    script: str = "faulty/trl_qlora.py.txt"
+
+
+PLAIN = "tuned/hf_script.py.txt"
+REWRITINGS: tuple[Rewriting, ...] = (
+    Rewriting("precision.fp32_compute", "bf16=True", "bf16=False", script=PLAIN),
+    Rewriting("precision.tf32_for_fp32", "bf16=True", "bf16=False", "a100-80gb", script=PLAIN),
+    Rewriting("precision.pure_bf16_full", "torch.float32", "torch.bfloat16", script=PLAIN),
+    Rewriting("precision.tf32_on_rocm", "tf32=False", "tf32=True"),
+    Rewriting("names.max_seq_length", "max_length=2048", "max_seq_length=2048"),
+    Rewriting("names.group_by_length", "bf16=True,", "bf16=True,\n    group_by_length=True,"),
+    Rewriting("names.warmup_ratio", "bf16=True,", "bf16=True,\n    warmup_ratio=0.03,"),
+    Rewriting("names.use_liger_kernel", "bf16=True,", "bf16=True,\n    use_liger_kernel=True,"),
+    Rewriting(
+        "parallel.device_map_auto",
+        'attn_implementation="sdpa",',
+        'attn_implementation="sdpa",\n    device_map="auto",',
+        gpus=8,
+    ),
+    Rewriting(
+        "correct.adapter_on_lm_head",
+        'target_modules="all-linear"',
+        'target_modules=["q_proj", "v_proj", "lm_head"]',
+    ),
 )

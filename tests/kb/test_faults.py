@@ -11,7 +11,7 @@ from kb.catalog.hardware import find_hardware
 from kb.match import match_rules
 from kb.rulebook import load_rules
 from runner.estimator.profile import profile_workload
-from tests.kb.faults import FAULTS, VARIABLES, Variables
+from tests.kb.faults import FAULTS, REWRITINGS, VARIABLES, Rewriting, Variables
 from tests.kb.injection import CLEAN, FOUND, read_files, run, table
 from workload.read import read_workload
 
@@ -34,23 +34,32 @@ def test_most_faults_have_a_well_tuned_file_to_go_into() -> None:
     assert {fault.rule for fault in FAULTS.values()} <= {rule.id for rule in load_rules()}
 
 
-def found_in_script(fault: Variables, values: dict[str, str]) -> set[str]:
-    lines = "".join(f'os.environ["{name}"] = "{value}"\n' for name, value in values.items())
-    assert PLACE in SCRIPT
-    source = Upload("train.py", SCRIPT.replace(PLACE, lines).encode())
-    card = find_hardware(fault.hardware)
-    workload = read_workload((source,))
-    versions = {**workload.versions, **fault.versions}
-    workload = workload.model_copy(update={"versions": versions})
-    profile = profile_workload(workload, card, fault.gpus, fault.nodes)
+def found_in(text: str, hardware: str, gpus: int, nodes: int, versions: dict[str, str]) -> set[str]:
+    card = find_hardware(hardware)
+    workload = read_workload((Upload("train.py", text.encode()),))
+    workload = workload.model_copy(update={"versions": {**workload.versions, **versions}})
+    profile = profile_workload(workload, card, gpus, nodes)
     return {finding.rule_id for finding in match_rules(workload, profile, card).findings}
 
 
 @pytest.mark.parametrize("fault", VARIABLES, ids=lambda fault: "-".join(fault.values))
 def test_variable_is_found_and_nothing_else_changes(fault: Variables) -> None:
-    before, after = found_in_script(fault, {}), found_in_script(fault, fault.values)
+    lines = "".join(f'os.environ["{name}"] = "{value}"\n' for name, value in fault.values.items())
+    assert PLACE in SCRIPT
+    where = (fault.hardware, fault.gpus, fault.nodes, fault.versions)
+    before, after = found_in(SCRIPT, *where), found_in(SCRIPT.replace(PLACE, lines), *where)
     assert fault.rule not in before
     assert after ^ before == {fault.rule}
+
+
+@pytest.mark.parametrize("fault", REWRITINGS, ids=lambda fault: f"{fault.rule}-{fault.new}")
+def test_line_written_otherwise_is_found(fault: Rewriting) -> None:
+    script = (HERE / fault.script).read_text()
+    assert script.count(fault.old) == 1
+    where = (fault.hardware, fault.gpus, 1, {})
+    before = found_in(script, *where)
+    after = found_in(script.replace(fault.old, fault.new), *where)
+    assert fault.rule in after - before
 
 
 @pytest.mark.shared
