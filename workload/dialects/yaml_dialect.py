@@ -18,7 +18,7 @@ from workload.dialects import CannotEdit, Change, Detection, Reading
 from workload.dialects.defaults.hugging_face import Default, config_defaults, removed_keyword
 from workload.dialects.yaml_keys import nearest_key
 from workload.dialects.yaml_table import FieldReader, Key
-from workload.normalise import canonical, invalid_number, same
+from workload.normalise import LISTS, canonical, invalid_number, same
 from workload.source import SourceText
 from workload.splice.keys import insert_key, remove_key, set_value
 from workload.splice.yaml import scalar_text
@@ -172,6 +172,9 @@ class YamlDialect:
             reason = f"{self.framework} files hold no environment variables"
             raise CannotEdit(reason, f"Before the launch: {advice}")
         value = canonical(edit.field, edit.value)
+        if isinstance(value, list | dict) and edit.field not in LISTS:
+            reason = f"{edit.field} is one value, not several"
+            raise CannotEdit(reason, f"Give one value for {edit.field}")
         problem = None if edit.remove else invalid_number(edit.field, value)
         if problem is not None:
             reason = f"{edit.field} {problem}"
