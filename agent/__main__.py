@@ -24,6 +24,8 @@ COMMANDS = {
     "patch": "a unified diff that `git apply` takes",
     "search": "ask the knowledge base in words",
     "estimate": "project the speed and memory of a training file on a card",
+    "env": "versions, cards and drivers of this box as JSON, to upload beside a training file",
+    "doctor": "is this box fit to train: torch, extensions, memory, limits",
     "list": "the audits kept on this machine",
     "show": "the report of a kept audit",
     "replay": "the recorded events of a kept audit, one per line",

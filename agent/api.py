@@ -38,6 +38,8 @@ class AuditRequest:
     """The main file first; files that belong to it after."""
     hardware: str | None = None
     """A hardware id in any spelling; None: `mi300x`, origin `assumed`."""
+    detected: bool = False
+    """`hardware` is the card found on this machine, nobody named it."""
     gpus: int = 1
     """GPUs per node."""
     nodes: int = 1
@@ -62,6 +64,7 @@ class AuditRequest:
         """Everything but the bytes, for the log; `request_from` reads it back."""
         return {
             "hardware": self.hardware,
+            "detected": self.detected,
             "gpus": self.gpus,
             "nodes": self.nodes,
             "lengths": self.lengths.model_dump(mode="json") if self.lengths else None,

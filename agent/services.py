@@ -49,6 +49,12 @@ class Services:
         return match_rules(workload, profile, self.hardware)
 
 
+def _origin(request: AuditRequest) -> Literal["stated", "detected", "assumed"]:
+    if request.detected:
+        return "detected"
+    return "stated" if request.hardware else "assumed"
+
+
 def make_services(
     request: AuditRequest, record: Callable[[Record], object], cancelled: Callable[[], bool]
 ) -> Services:
@@ -59,7 +65,7 @@ def make_services(
     return Services(
         request=request,
         hardware=find_hardware(request.hardware or DEFAULT_HARDWARE),
-        hardware_origin="stated" if request.hardware else "assumed",
+        hardware_origin=_origin(request),
         runner=make("runner", request.runner, RUNNERS),
         record=record,
         cancelled=cancelled,

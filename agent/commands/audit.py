@@ -13,6 +13,7 @@ from agent.commands.options import (
     add_card,
     add_choice,
     add_reading,
+    card_of,
     include_of,
     lengths_of,
     settings,
@@ -77,9 +78,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
+    card = card_of(given.hardware, operator)
     return AuditRequest(
         uploads=read_files(given.files),
-        hardware=given.hardware or operator.hardware,
+        hardware=card.name,
+        detected=card.detected,
         gpus=given.gpus,
         nodes=given.nodes,
         lengths=lengths_of(given.lengths),

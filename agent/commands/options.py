@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from agent.api import DEFAULT_INCLUDE
 from agent.commands.files import read_file
@@ -45,10 +45,31 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 def add_card(parser: argparse.ArgumentParser) -> None:
     """`--hardware`, `--gpus`, `--nodes`: on what it is to run."""
     parser.add_argument(
-        "--hardware", metavar="ID", help="the card, such as mi300x or h100-sxm (default mi300x)"
+        "--hardware",
+        metavar="ID",
+        help="the card, such as mi300x or h100-sxm (default: this box's, else mi300x)",
     )
     parser.add_argument("--gpus", type=int, default=1, help="GPUs per node (default 1)")
     parser.add_argument("--nodes", type=int, default=1, help="nodes (default 1)")
+
+
+class Card(NamedTuple):
+    """The card that a command is about."""
+
+    name: str | None
+    """None: nobody names one and none was found."""
+    detected: bool = False
+
+
+def card_of(stated: str | None, operator: Settings) -> Card:
+    """The card of `--hardware`, else GOBLIN_HARDWARE, else the one in this machine."""
+    named = stated or operator.hardware
+    if named:
+        return Card(named)
+    from runner.box.detect import detect_hardware
+
+    found = detect_hardware()
+    return Card(found, detected=found is not None)
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from agent.commands.options import (
     add_card,
     add_choice,
     add_reading,
+    card_of,
     include_of,
     lengths_of,
     settings,
@@ -95,9 +96,11 @@ def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> str:
     from agent.quick import propose
 
     operator = settings()
+    card = card_of(given.hardware, operator)
     request = AuditRequest(
         uploads=uploads,
-        hardware=given.hardware or operator.hardware,
+        hardware=card.name,
+        detected=card.detected,
         gpus=given.gpus,
         nodes=given.nodes,
         lengths=lengths_of(given.lengths),
