@@ -54,7 +54,7 @@ def load_facts() -> tuple[Fact, ...]:
     """
     facts: dict[str, Fact] = {}
     for path in sorted(FACTS.glob("*.yaml")):
-        for entry in read_yaml(path):
+        for entry in read_yaml(path).value:
             name = str(entry.get("id", "a fact without id"))
             try:
                 fact = Fact.model_validate(entry)

@@ -50,7 +50,7 @@ def match_rules(workload: Workload, profile: Profile, hardware: Card) -> Matches
     for rule in load_rules():
         if not applies(rule, situation):
             continue
-        answer = truth(rule.compiled.when(situation))
+        answer = truth(rule.asked.when(situation))
         if answer is UNKNOWN:
             continue
         edits = plan_edits(rule, situation) if answer else ()
@@ -79,13 +79,13 @@ def applies(rule: Rule, situation: Situation) -> bool:
         return False
     if rule.multi_gpu and values["gpus"] * values["nodes"] <= 1:
         return False
-    return truth(rule.compiled.applies(situation)) is True
+    return truth(rule.asked.applies(situation)) is True
 
 
 def plan_edits(rule: Rule, situation: Situation) -> tuple[FieldEdit, ...] | None:
     """The edits that change something here; None where a new value cannot be known."""
     planned: list[FieldEdit] = []
-    for edited in rule.compiled.edits:
+    for edited in rule.told.edits:
         if not _is_meant(edited, situation):
             continue
         value = edited.formula(situation) if edited.formula else edited.plan.value
@@ -100,7 +100,7 @@ def plan_edits(rule: Rule, situation: Situation) -> tuple[FieldEdit, ...] | None
 
 def _advises(rule: Rule, situation: Situation) -> bool:
     """Whether there is advice to give where no edit is meant for this workload."""
-    meant = any(_is_meant(edited, situation) for edited in rule.compiled.edits)
+    meant = any(_is_meant(edited, situation) for edited in rule.told.edits)
     return rule.advice is not None and not meant
 
 
@@ -129,22 +129,22 @@ def _changes(edit: FieldEdit, workload: Workload) -> bool:
 
 
 def _finding(rule: Rule, edits: tuple[FieldEdit, ...], situation: Situation) -> Finding:
-    compiled = rule.compiled
+    told = rule.told
     shown = _evidence_field(rule, edits, situation)
     return Finding(
         id="f_0",
         rule_id=rule.id,
         facts=rule.facts,
         severity=_severity(rule, situation),
-        title=compiled.title.render(situation),
-        why=compiled.why.render(situation),
+        title=told.title.render(situation),
+        why=told.why.render(situation),
         fields=tuple(dict.fromkeys([shown, *(edit.field for edit in edits)])),
         evidence=evidence(shown, situation.workload),
         effect=Effect(**rule.effect.model_dump()),
         semantics=rule.semantics,
-        stops_run=truth(compiled.stops_run(situation)) is True,
+        stops_run=truth(told.stops_run(situation)) is True,
         edits=edits,
-        advice=compiled.advice.render(situation) if compiled.advice else None,
+        advice=told.advice.render(situation) if told.advice else None,
         caveats=rule.caveats,
         verify=rule.verify,
         sources=rule.sources_read,
@@ -152,7 +152,7 @@ def _finding(rule: Rule, edits: tuple[FieldEdit, ...], situation: Situation) -> 
 
 
 def _severity(rule: Rule, situation: Situation) -> Severity:
-    for when, severity in rule.compiled.severities:
+    for when, severity in rule.told.severities:
         if truth(when(situation)) is True:
             return severity
     return rule.severity
@@ -161,7 +161,7 @@ def _severity(rule: Rule, situation: Situation) -> Severity:
 def _evidence_field(rule: Rule, edits: tuple[FieldEdit, ...], situation: Situation) -> str:
     """The field that shows the problem: one with a line in a file before one with a default."""
     patterns = rule.evidence or (
-        *(name.replace("env.", "env:") for name in rule.compiled.names),
+        *(name.replace("env.", "env:") for name in rule.asked.names),
         *(edit.field for edit in edits),
     )
     fields = situation.workload.fields

@@ -1,7 +1,7 @@
 """What a rule is: when it applies and fires, what it edits, what it claims and from where.
 
 A rule is one entry of `kb/rules/<topic>.yaml`; `rulebook` loads them, `match` asks them.
-Conditions, formulas and sentences with `{expression}` parts are compiled when it is loaded.
+Conditions, formulas and sentences with `{expression}` parts are compiled when first asked.
 """
 
 from __future__ import annotations
@@ -112,13 +112,18 @@ class Edited(NamedTuple):
     when: Question | None
 
 
-class Compiled(NamedTuple):
-    """The conditions and sentences of a rule, ready to be asked."""
+class Asked(NamedTuple):
+    """The conditions of a rule, ready to be asked."""
 
     applies: Question
     when: Question
     names: tuple[str, ...]
     """Names that `when` reads, in its order."""
+
+
+class Told(NamedTuple):
+    """What a rule that fired says and does."""
+
     edits: tuple[Edited, ...]
     severities: tuple[tuple[Question, Severity], ...]
     stops_run: Question
@@ -207,21 +212,25 @@ class Rule(Record):
         return self
 
     @cached_property
-    def compiled(self) -> Compiled:
-        """The rule ready to be asked.
+    def asked(self) -> Asked:
+        """The conditions ready to be asked.
+
+        Raises:
+            PredicateError: one cannot be read.
+        """
+        when = parse_condition(self._filled(self.when))
+        applies = " and ".join([f"({self._filled(self.applies)})", *self._ranges()])
+        return Asked(parse_condition(applies).run, when.run, when.names)
+
+    @cached_property
+    def told(self) -> Told:
+        """Edits, severities and sentences, needed only where the rule fires.
 
         Raises:
             PredicateError: a condition, formula or sentence cannot be read.
         """
-        filled = self._filled
-        when = parse_condition(filled(self.when))
-        stops = self.stops_run
-        return Compiled(
-            applies=parse_condition(
-                " and ".join([f"({filled(self.applies)})", *self._ranges()])
-            ).run,
-            when=when.run,
-            names=when.names,
+        filled, stops = self._filled, self.stops_run
+        return Told(
             edits=tuple(_compile(plan, filled) for plan in self.edits),
             severities=tuple(
                 (parse_condition(filled(case.when)).run, case.severity)
@@ -232,6 +241,14 @@ class Rule(Record):
             why=parse_template(filled(self.why or self.claim)),
             advice=parse_template(filled(self.advice)) if self.advice else None,
         )
+
+    def compile_all(self) -> None:
+        """Compile everything now, so that what cannot be read is found at load.
+
+        Raises:
+            PredicateError: a condition, formula or sentence cannot be read.
+        """
+        _ = self.asked, self.told
 
     def _filled(self, text: str) -> str:
         """The text with every `$name` replaced by its expression."""

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from audit.records.finding import Source
+from kb.kept import Content, read_content
 from kb.rule import Rule
 
 ROOM = Path(__file__).parent
@@ -24,14 +25,14 @@ class RuleError(ValueError):
         super().__init__(f"{file}: {entry}: {reason}")
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Content:
     """The content of one of our own YAML files.
 
     Raises:
         RuleError: it is no YAML; with line and column.
     """
     try:
-        return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)  # noqa: TID251 (our own file)
+        return read_content(path)
     except yaml.YAMLError as error:
         raise RuleError(path.name, "the file", " ".join(str(error).split())) from error
 
@@ -44,7 +45,7 @@ def load_sources() -> dict[str, Source]:
         RuleError: an entry is not [title, address, date].
     """
     found: dict[str, Source] = {}
-    for key, entry in read_yaml(SOURCES).items():
+    for key, entry in read_yaml(SOURCES).value.items():
         if not isinstance(entry, list) or len(entry) != 3:
             raise RuleError(SOURCES.name, str(key), "give [title, address, as of]")
         title, url, as_of = (str(part) for part in entry)
@@ -76,15 +77,16 @@ def load_rules() -> tuple[Rule, ...]:
 
 
 def read_rules(folder: Path) -> tuple[Rule, ...]:
-    """The rules of a folder of topic files, checked.
+    """The rules of a folder of topic files, checked unless this very content was before.
 
     Raises:
         RuleError: naming the file and the rule.
     """
     rules: dict[str, Rule] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for entry in read_yaml(path):
-            rule = _read_rule(entry, path)
+        content = read_yaml(path)
+        for entry in content.value:
+            rule = _read_rule(entry, path, check=not content.checked)
             if rule.id in rules:
                 raise RuleError(path.name, rule.id, "a second rule has this id")
             rules[rule.id] = rule
@@ -95,11 +97,12 @@ def read_rules(folder: Path) -> tuple[Rule, ...]:
     return tuple(rules.values())
 
 
-def _read_rule(entry: Any, path: Path) -> Rule:
+def _read_rule(entry: Any, path: Path, *, check: bool) -> Rule:
     name = str(entry.get("id", "a rule without id")) if isinstance(entry, dict) else "an entry"
     try:
         rule = Rule.model_validate(entry)
-        rule.compiled  # noqa: B018 (compiles every condition now, so that a wrong one is found here)
+        if check:
+            rule.compile_all()
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kb.kept import compile_copies, read_content
 from kb.rulebook import RULES, RuleError, load_rules, load_sources, read_rules
 
 GOOD = {
@@ -118,3 +119,21 @@ def test_no_key_is_given_twice() -> None:
 
     for path in sorted(RULES.parent.glob("**/*.yaml")):
         check(yaml.compose(path.read_text(), Loader=yaml.CSafeLoader), path)
+
+
+def test_the_compiled_copies_are_fresh() -> None:
+    """`python -m kb.kept` writes them anew after a change of rules, facts or sources."""
+    for copy, text in compile_copies().items():
+        assert copy.read_text() == text, f"{copy.name} is out of date: python -m kb.kept"
+
+
+def test_everything_compiles_whatever_the_copies_say() -> None:
+    for rule in load_rules():
+        rule.compile_all()
+
+
+def test_a_changed_file_is_read_and_checked_again(tmp_path: Path) -> None:
+    changed = tmp_path / "names.yaml"
+    changed.write_bytes((RULES / "names.yaml").read_bytes() + b"\n")
+    assert not read_content(changed).checked
+    assert read_content(RULES / "names.yaml").checked
