@@ -18,6 +18,8 @@ from workload.splice.yaml_values import Loader
 
 MAX_LAYERS = 12
 OVERRIDE = "_override_"
+MANDATORY = "???"
+"""OmegaConf's word for a value to be given: it hides no value of a weaker file."""
 
 
 class LayeredDocument(Document):
@@ -64,14 +66,17 @@ class LayeredDocument(Document):
         """The key in the strongest file that holds it, unless a stronger one hides it."""
         if "*" in path:
             path = self.expand(path)
+        asked: Place | None = None
         for layer in self.layers:
             found = layer.place(path)
             if found is not None:
                 self.owners[id(found.key)] = layer
-                return found
-            if self._hides(layer, path):
-                return None
-        return None
+                if layer.plain(found.value) != MANDATORY:
+                    return found
+                asked = asked or found
+            elif self._hides(layer, path):
+                break
+        return asked
 
     def file(self, place: Place) -> str:
         """The file that holds a key."""
