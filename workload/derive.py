@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from audit.records.base import Json
 from audit.records.workload import FieldValue
 
+LORA_FIELDS = frozenset({"lora_r", "lora_alpha", "lora_dropout", "lora_target_modules"})
 FOLLOWS: dict[str, frozenset[str]] = {
     "bf16": frozenset({"fp16", "fp8", "model_load_dtype"}),
     "fp16": frozenset({"bf16", "fp8"}),
     "quant_bits": frozenset({"finetune_method", "quant_type"}),
-    "finetune_method": frozenset({"quant_bits", "quant_type"}),
+    "finetune_method": frozenset({"quant_bits", "quant_type"}) | LORA_FIELDS,
+    "lora_r": frozenset({"finetune_method"}) | LORA_FIELDS,
     "gradient_checkpointing": frozenset({"activation_offloading"}),
     "padding_free": frozenset({"packing"}),
 }
