@@ -61,6 +61,7 @@ def project(
     nodes: int = 1,
     versions: Mapping[str, str] | None = None,
     lengths: DataLengths | None = None,
+    dialect: str | None = None,
 ) -> Metrics:
     """Speed and memory of a training file as it is written, projected.
 
@@ -72,7 +73,7 @@ def project(
     from runner.fake import FakeRunner
     from workload.read import read_workload
 
-    workload = read_workload(uploads, versions=versions or None, lengths=lengths)
+    workload = read_workload(uploads, versions=versions or None, lengths=lengths, dialect=dialect)
     runner = FakeRunner()
     spec = Spec(
         arms=(Arm(name="baseline", workload=workload),),

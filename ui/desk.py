@@ -72,7 +72,7 @@ class Desk:
         """The button: read the form, start, follow. `given` is in the order of the inputs."""
         form = dict(zip((*self._page.form.inputs, "held", "owned"), given, strict=True))
         owned, held, paths = form.pop("owned"), form.pop("held") or {}, form.pop("files") or []
-        form |= {name: form[name] or "" for name in ("pasted", "versions")}
+        form |= {name: form[name] or "" for name in ("pasted", "versions", "dialect")}
         filled = Filled(paths=[str(path) for path in paths], held=held, **form)
         try:
             files = {} if filled.pasting else take_files(filled.paths, held)

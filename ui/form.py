@@ -40,6 +40,8 @@ class Filled:
     p95: float | None = None
     longest: float | None = None
     versions: str = ""
+    dialect: str = ""
+    """Format id; empty: the content decides."""
 
 
 def pasted_name(text: str) -> str:
@@ -119,6 +121,7 @@ def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) 
         nodes=int(filled.nodes or 1),
         lengths=lengths,
         versions=parse_versions(filled.versions) if filled.versions.strip() else {},
+        dialect=filled.dialect or None,
         backend=settings.backend,
         runner=settings.runner,
     )

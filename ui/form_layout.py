@@ -9,6 +9,7 @@ import gradio as gr
 from agent.api import DEFAULT_HARDWARE
 from agent.settings import Settings
 from kb.catalog.hardware import Hardware, all_hardware
+from ui.verdict import FORMATS
 
 ASSUMED = ""
 """Value of the dropdown's first choice: no card was named."""
@@ -51,8 +52,9 @@ def lay_out_form(settings: Settings) -> Form:
                     elem_id="gg-files",
                 )
                 gr.HTML(
-                    '<p class="gg-hint">YAML or Python. Several files are read together; a .jsonl '
-                    "sample of your data gives its lengths. Up to 1 MB each.</p>",
+                    '<p class="gg-hint">YAML, JSON or a Python script. Several files, or a zip, '
+                    "are read together; a .jsonl sample of your data gives its lengths. Up to "
+                    "1 MB each.</p>",
                     apply_default_css=False,
                     js_on_load=None,
                     elem_classes=["gg"],
@@ -117,4 +119,10 @@ def lay_out_form(settings: Settings) -> Form:
                     min_width=84,
                     elem_id="gg-nodes",
                 )
+            form["dialect"] = gr.Dropdown(
+                [("its content says", ""), *((text, name) for name, text in FORMATS.items())],
+                value="",
+                label="Read the file as what",
+                elem_id="gg-dialect",
+            )
     return Form(form, run, upload_tab, paste_tab)

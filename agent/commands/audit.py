@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent.api import AuditRequest, report_of
 from agent.commands.files import read_files
 from agent.commands.options import (
+    add_anchor,
     add_card,
     add_choice,
     add_reading,
@@ -42,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_card(parser)
     add_choice(parser)
     add_reading(parser)
+    add_anchor(parser)
     parser.add_argument(
         "--backend", help=f"who decides the next step: {', '.join(BACKENDS)} (default rules)"
     )
@@ -87,10 +89,12 @@ def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
         nodes=given.nodes,
         lengths=lengths_of(given.lengths),
         versions=versions_of(given.versions),
+        dialect=given.dialect,
         include=include_of(given.include),
         keep=frozenset(words(given.keep)),
         backend=given.backend or operator.backend,
         runner=given.runner or operator.runner,
+        step_s=given.step_time,
         steps=given.steps,
         max_turns=given.max_turns,
     )

@@ -59,6 +59,7 @@ def _file(given: argparse.Namespace) -> int:
         gpus=given.gpus,
         nodes=given.nodes,
         versions=versions_of(given.versions),
+        dialect=given.dialect,
         lengths=lengths_of(given.lengths),
     )
     if given.json:

@@ -27,7 +27,10 @@ def fault(place: str, error: Exception) -> str:
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """`--versions` and `--lengths`: how the files are to be read."""
+    """`--dialect`, `--versions` and `--lengths`: how the files are to be read."""
+    parser.add_argument(
+        "--dialect", metavar="FORMAT", help="read the training file as this format, such as py_trl"
+    )
     parser.add_argument(
         "--versions",
         metavar="NAME=VERSION,...",
@@ -51,6 +54,16 @@ def add_card(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--gpus", type=int, default=1, help="GPUs per node (default 1)")
     parser.add_argument("--nodes", type=int, default=1, help="nodes (default 1)")
+
+
+def add_anchor(parser: argparse.ArgumentParser) -> None:
+    """`--step-time`: what the file takes today, to scale projections to."""
+    parser.add_argument(
+        "--step-time",
+        type=float,
+        metavar="SECONDS",
+        help="seconds of one optimizer step today: projections are scaled to it",
+    )
 
 
 class Card(NamedTuple):

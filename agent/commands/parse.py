@@ -35,7 +35,12 @@ def run(given: argparse.Namespace) -> int:
             sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
             sys.stdout.flush()
         return 0
-    workload = read_workload(read_files(given.files), versions=versions or None, lengths=lengths)
+    workload = read_workload(
+        read_files(given.files),
+        versions=versions or None,
+        lengths=lengths,
+        dialect=given.dialect,
+    )
     if given.json:
         sys.stdout.write(json.dumps(_as_json(workload), ensure_ascii=False) + "\n")
     else:

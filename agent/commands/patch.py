@@ -81,6 +81,7 @@ def _stated(
         uploads,
         edits,
         versions=versions_of(given.versions) or None,
+        dialect=given.dialect,
         lengths=lengths_of(given.lengths),
     )
     refused = [outcome for outcome in edited.outcomes if not outcome.applied]
@@ -105,6 +106,7 @@ def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> str:
         nodes=given.nodes,
         lengths=lengths_of(given.lengths),
         versions=versions_of(given.versions),
+        dialect=given.dialect,
         include=include_of(given.include),
         keep=frozenset(words(given.keep)),
     )

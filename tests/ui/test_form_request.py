@@ -13,6 +13,8 @@ from audit.records.upload import Upload
 from ui.download import as_file, patched_file
 from ui.form import Filled, fault_excerpt, pasted_name, request_of, take_files
 from ui.samples import sample, sample_names
+from ui.verdict import FORMATS
+from workload.dialects import DIALECTS
 
 SETTINGS = Settings()
 
@@ -117,3 +119,13 @@ def test_files_for_the_browser() -> None:
     several = patched_file((Upload("a.yml", b"a"), Upload("b.yml", b"b")))
     assert several is not None
     assert several["name"] == "patched.zip"
+
+
+def test_every_format_that_is_read_has_a_name_in_the_form() -> None:
+    assert set(FORMATS) == set(DIALECTS)
+
+
+def test_the_visitor_may_say_what_the_file_is() -> None:
+    request = request_of(Filled(pasted="a: 1", pasting=True, dialect="py_trl"), {}, SETTINGS)
+    assert request.dialect == "py_trl"
+    assert request_of(Filled(pasted="a: 1", pasting=True), {}, SETTINGS).dialect is None
