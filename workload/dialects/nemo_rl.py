@@ -48,7 +48,6 @@ BACKENDS: dict[str, tuple[Key, ...]] = {
         Key("gradient_checkpointing", ("policy.megatron_cfg.activation_checkpointing",)),
         Key("tensor_parallel_size", ("policy.megatron_cfg.tensor_model_parallel_size",)),
         Key("context_parallel_size", ("policy.megatron_cfg.context_parallel_size",)),
-        Key("fsdp_cpu_offload", ("policy.megatron_cfg.optimizer.optimizer_cpu_offload",)),
         Key("lora_r", ("policy.megatron_cfg.peft.dim",)),
         Key("lora_alpha", ("policy.megatron_cfg.peft.alpha",)),
         Key("lora_dropout", ("policy.megatron_cfg.peft.dropout",)),

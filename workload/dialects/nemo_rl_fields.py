@@ -108,6 +108,11 @@ def _optimizer(reader: FieldReader, backend: str) -> None:
     value = reader.document.plain(place.value) if place is not None else None
     if place is None or not isinstance(value, str):
         return
+    if backend == "megatron":
+        offload = reader.document.place(f"{path}.optimizer_cpu_offload")
+        if offload is not None:
+            on = reader.document.plain(offload.value) is True
+            reader.stated("offload_optimizer", offload, "cpu" if on else "none")
     if backend == "megatron" and value == "adam":
         reader.stated("optimizer", place, "adamw_torch_fused")
         return
