@@ -56,6 +56,7 @@ def situate(workload: Workload, profile: Profile, hardware: Card) -> Situation:
     }
     values |= {
         "framework": workload.framework,
+        "format": workload.format,
         "gpus": profile.gpus,
         "nodes": profile.nodes,
         "versions_stated": workload.versions_origin == "stated",

@@ -98,6 +98,7 @@ _NUMBER = Kind(frozenset({"number"}))
 _TEXT = Kind(frozenset({"text"}))
 
 SURROUNDINGS: dict[str, Kind] = {
+    "format": _TEXT,
     "gpus": _NUMBER,
     "nodes": _NUMBER,
     "hardware.id": _TEXT,
