@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check fix browser demo bench calibrate clean
+.PHONY: help app test check fix browser demo bench faults calibrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,9 +30,11 @@ check: $(VENV)/.dev ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-fix: $(VENV)/.dev ## format, mend lint, renew the file map of the README
+fix: $(VENV)/.dev ## format, mend lint, renew what is generated from the code and the rules
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m kb.kept
+	$(BIN)/python -m tests.rules_page
 	$(BIN)/python -m tests.file_map
 
 browser: $(VENV)/.dev ## every browser test (needs a Chromium)
@@ -43,6 +45,9 @@ demo: $(VENV)/.app ## audit the five examples on the command line
 
 bench: $(VENV)/.dev ## how fast an audit is
 	$(BIN)/python benchmarks/audit_speed.py
+
+faults: $(VENV)/.dev ## inject known faults into the real files beside the checkout and count what is found
+	$(BIN)/python -m tests.kb.injection ../shared/configs
 
 calibrate: $(VENV)/.dev ## fit the estimator to the published runs again and print its errors
 	$(BIN)/python -m runner.estimator.calibrate

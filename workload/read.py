@@ -89,7 +89,7 @@ def read_bundle(
         framework=str(fields["framework"].value),
         files=tuple(_source_file(upload, bundle) for upload in uploads),
         fields={name: mask.field(value) for name, value in fields.items()},
-        versions=dict(reading.versions),
+        versions={**stated, **reading.versions},
         versions_origin="stated" if used else "assumed",
         lengths=lengths or bundle.lengths,
         notices=tuple(mask.notice(one) for one in notices[:MAX_NOTICES]),
