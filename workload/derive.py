@@ -14,7 +14,9 @@ FOLLOWS: dict[str, frozenset[str]] = {
     "quant_bits": frozenset({"finetune_method", "quant_type"}),
     "finetune_method": frozenset({"quant_bits", "quant_type"}) | LORA_FIELDS,
     "lora_r": frozenset({"finetune_method"}) | LORA_FIELDS,
-    "gradient_checkpointing": frozenset({"activation_offloading"}),
+    "gradient_checkpointing": frozenset(
+        {"activation_offloading", "gradient_checkpointing_reentrant"}
+    ),
     "padding_free": frozenset({"packing"}),
 }
 """Fields that may change with the edited one although the file states both; every derived,

@@ -179,7 +179,9 @@ def _unread(source: SourceText) -> InputError:
         reason = f"this is {'a notebook' if notebook else 'a shell script'}, which is not read"
         return InputError(reason, file=source.name, remedy=remedy)
     if kind == "python":
-        reason = "the script calls no trainer, training arguments or LoRA config that is known"
+        from workload.dialects.script_parse import CALLS_READ
+
+        reason = f"the script makes no training run; the calls that are read: {CALLS_READ}"
         return InputError(reason, file=source.name, remedy=remedy)
     keys = json_keys(source) if kind == "json" else _top_keys(source)
     named = next((name for row, name in KNOWN_KEYS if row <= keys), None)

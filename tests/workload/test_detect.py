@@ -69,7 +69,7 @@ def test_an_unknown_choice_names_the_known_ones() -> None:
         ('{"cells": [], "nbformat": 4}', "a.ipynb", "notebook"),
         ("#!/bin/bash\nexport A=1\ntorchrun train.py --bf16\n", "run.sh", "shell script"),
         ("services:\n  web:\n    image: x\n", "compose.yml", "services"),
-        ("x = 1\nprint(x)\n", "x.py", "calls no trainer"),
+        ("x = 1\nprint(x)\n", "x.py", "SFTConfig"),
         ("just some words\n", "notes.txt", "single value"),
     ],
 )

@@ -410,3 +410,21 @@ def test_code_rows_of_the_scorer_are_edited_exactly() -> None:
             done = edit(text, **{field: 3})
             start, end = hits[0].span(1)
             assert done.uploads[0].data.decode() == text[:start] + "3" + text[end:]
+
+
+def test_checkpointing_and_its_reentrance_go_together(tmp_path: Path) -> None:
+    text = HF + (
+        'model = AutoModelForCausalLM.from_pretrained("a/b")\n'
+        'model.gradient_checkpointing_enable({"use_reentrant": False})\n'
+        'Trainer(model=model, args=TrainingArguments(output_dir="x")).train()\n'
+    )
+    gone = ['- model.gradient_checkpointing_enable({"use_reentrant": False})']
+    assert changed(text, tmp_path, gradient_checkpointing=False) == gone
+
+
+def test_a_form_feed_stays_where_it_is(tmp_path: Path) -> None:
+    text = TRL + "\f\nargs = SFTConfig(seed=3)\n" + RUN
+    assert changed(text, tmp_path, seed=7) == [
+        "- args = SFTConfig(seed=3)",
+        "+ args = SFTConfig(seed=7)",
+    ]

@@ -1,14 +1,14 @@
-"""Edits of a LLaMA-Factory YAML that are no plain key: method, bits, data order, modules."""
+"""Edits of a LLaMA-Factory YAML that are no plain key: method, bits, modules."""
 
 from __future__ import annotations
 
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change, Reading
+from workload.dialects.data_order import edit_order
 from workload.dialects.yaml_dialect import Special, YamlDialect
 from workload.normalise import canonical, same
 from workload.splice.keys import insert_key, remove_key, set_value
 from workload.splice.yaml_document import Document
-from workload.versions import is_at_least
 
 
 def edit_quantisation(
@@ -48,28 +48,6 @@ def edit_optimizer(
         reason = f"{found.key} replaces the optimizer"
         raise CannotEdit(reason, f"Remove {found.key}, then set optim", found.line)
     return dialect.key_changes(document, edit, reading)
-
-
-def edit_order(
-    dialect: YamlDialect, document: Document, edit: FieldEdit, reading: Reading
-) -> tuple[Change, ...]:
-    """group_by_length: a value of train_sampling_strategy from transformers 5 on."""
-    old, new = document.place("group_by_length"), document.place("train_sampling_strategy")
-    place = new or old
-    if edit.remove:
-        return (remove_key(document, place),) if place is not None else ()
-    on = bool(canonical("group_by_length", edit.value))
-    if same("group_by_length", reading.fields["group_by_length"].value, on):
-        return ()
-    word = "group_by_length" if on else "random"
-    if new is not None:
-        return (set_value(document, new, word),)
-    if old is not None:
-        return (set_value(document, old, on),)
-    beside = ("lr_scheduler_type", "learning_rate")
-    if is_at_least(reading.versions["transformers"], "5.0"):
-        return (insert_key(document, "train_sampling_strategy", word, beside),)
-    return (insert_key(document, "group_by_length", on, beside),)
 
 
 def edit_modules(

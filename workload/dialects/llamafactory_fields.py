@@ -6,6 +6,7 @@ finetuning_args.py, data_args.py and model/model_utils/.
 
 from __future__ import annotations
 
+from workload.dialects.data_order import read_order
 from workload.dialects.deepspeed_block import read_deepspeed
 from workload.dialects.yaml_table import FieldReader
 from workload.normalise import canonical
@@ -77,7 +78,7 @@ def finish(reader: FieldReader) -> None:
     _optimizer(reader)
     _precision(reader)
     _checkpointing(reader)
-    _order(reader)
+    read_order(reader)
     _kernels(reader)
     place = _held(reader, "deepspeed")
     if place is not None:
@@ -158,18 +159,6 @@ def _checkpointing(reader: FieldReader) -> None:
         )
         if reader.document.plain(place.value) is False:
             reader.notice("conflict", message, place)
-
-
-def _order(reader: FieldReader) -> None:
-    for path in ("train_sampling_strategy", "group_by_length"):
-        place = reader.document.place(path)
-        value = reader.document.plain(place.value) if place else None
-        if place is not None and value is not None:
-            on = value == "group_by_length" if path.startswith("train") else bool(value)
-            reader.stated("group_by_length", place, on)
-            return
-    version = reader.versions["transformers"]
-    reader.default("group_by_length", False, f"transformers {version}")
 
 
 def _kernels(reader: FieldReader) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workload.dialects import Detection
+from workload.dialects.data_order import read_order
 from workload.dialects.deepspeed_block import read_deepspeed
 from workload.dialects.defaults.hugging_face import Default, config_defaults
 from workload.dialects.json_dialect import JsonDialect
@@ -89,18 +90,7 @@ def finish(reader: FieldReader) -> None:
             read_deepspeed(reader, place)
         else:
             reader.stated("fsdp", place, True)
-    _order(reader)
-
-
-def _order(reader: FieldReader) -> None:
-    for path in ("train_sampling_strategy", "group_by_length"):
-        place = reader.document.place(path)
-        value = reader.document.plain(place.value) if place else None
-        if place is not None and value is not None:
-            on = value == "group_by_length" if path.startswith("train") else bool(value)
-            reader.stated("group_by_length", place, on)
-            return
-    reader.default("group_by_length", False, f"transformers {reader.versions['transformers']}")
+    read_order(reader)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change, Reading
-from workload.dialects.llamafactory_edits import edit_order
+from workload.dialects.data_order import edit_order
 from workload.dialects.yaml_dialect import Special, YamlDialect
 from workload.normalise import canonical
 from workload.splice.keys import insert_key, remove_key, set_value

@@ -6,6 +6,7 @@ Rules: github:huggingface/trl, trl/trainer/*_config.py and trl/scripts/utils.py.
 from __future__ import annotations
 
 from audit.records.base import Json
+from workload.dialects.data_order import read_order
 from workload.dialects.deepspeed_block import read_deepspeed
 from workload.dialects.defaults.hugging_face import config_defaults
 from workload.dialects.trl_recipe_task import CONFIG_OF, guess_task
@@ -38,7 +39,7 @@ def finish(reader: FieldReader) -> None:
     _precision(reader)
     _attention(reader)
     _data(reader)
-    _order(reader)
+    read_order(reader)
     _variables(reader)
     deepspeed = _held(reader, "deepspeed")
     if deepspeed is not None:
@@ -164,18 +165,6 @@ def _names(value: Json) -> list[str]:
         (item.get("id") or item.get("path")) if isinstance(item, dict) else item for item in items
     ]
     return [name for name in found if isinstance(name, str)]
-
-
-def _order(reader: FieldReader) -> None:
-    for path in ("train_sampling_strategy", "group_by_length"):
-        place = reader.document.place(path)
-        value = reader.document.plain(place.value) if place else None
-        if place is not None and value is not None:
-            on = value == "group_by_length" if path.startswith("train") else bool(value)
-            reader.stated("group_by_length", place, on)
-            return
-    version = reader.versions["transformers"]
-    reader.default("group_by_length", False, f"transformers {version}")
 
 
 def _variables(reader: FieldReader) -> None:
