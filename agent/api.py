@@ -55,6 +55,9 @@ class AuditRequest:
     """Field names that the patch must leave as they are."""
     backend: str = "rules"
     runner: str = "fake"
+    step_s: float | None = None
+    """Seconds of one optimizer step of the file as written, stated by the user: projections are
+    scaled to it. None: those of a log beside the file, where there is one."""
     steps: int = 50
     """Timed optimizer steps per arm of a benchmark."""
     max_turns: int = 16
@@ -74,6 +77,7 @@ class AuditRequest:
             "keep": sorted(self.keep),
             "backend": self.backend,
             "runner": self.runner,
+            "step_s": self.step_s,
             "steps": self.steps,
             "max_turns": self.max_turns,
         }

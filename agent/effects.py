@@ -17,7 +17,7 @@ from audit.records.errors import MissingFacts, RunFailed
 from audit.records.finding import SEVERITIES, Effect, Finding
 from audit.records.metrics import Metrics
 from audit.records.patch import PatchStep
-from audit.records.spec import Arm, Spec
+from audit.records.spec import Anchor, Arm, Spec
 from audit.records.workload import Workload
 
 
@@ -69,6 +69,18 @@ def in_order(baseline: Workload, followed: Sequence[Finding], services: Services
             )
         )
     return InOrder(tuple(findings), tuple(steps))
+
+
+def anchored_steps(
+    steps: Sequence[PatchStep], anchor: Anchor | None, services: Services
+) -> tuple[PatchStep, ...]:
+    """The steps in the units of the arms: scaled to a stated step time where there is one."""
+    if anchor is None:
+        return tuple(steps)
+    from runner.estimator.anchor import scale_of
+
+    scale = scale_of(anchor, services.hardware, services.request.gpus, services.request.nodes)
+    return tuple(step.model_copy(update={"step_s": step.step_s * scale.factor}) for step in steps)
 
 
 class _Arms(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.api import AuditRequest
 from agent.services import make_services
@@ -15,6 +16,24 @@ from audit.records.patch import Patch
 from audit.records.spec import Arm, Spec
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths
+
+if TYPE_CHECKING:
+    from audit.records.workload import Workload
+    from kb.catalog.hardware import Hardware
+    from runner.estimator.best import Best
+    from runner.estimator.largest import Largest
+
+
+class Projected(NamedTuple):
+    """What the estimator says of a file, before anything is changed."""
+
+    metrics: Metrics
+    assumptions: tuple[str, ...]
+    """What nobody stated, in plain sentences."""
+    largest: Largest | None
+    """None where nobody states the card's memory."""
+    best: Best | None
+    """None where it was not searched for, or nothing fits."""
 
 
 def propose(request: AuditRequest, rules: frozenset[str] | None) -> Patch:
@@ -62,27 +81,59 @@ def project(
     versions: Mapping[str, str] | None = None,
     lengths: DataLengths | None = None,
     dialect: str | None = None,
-) -> Metrics:
+    step_s: float | None = None,
+    search: bool = False,
+) -> Projected:
     """Speed and memory of a training file as it is written, projected.
+
+    Args:
+        uploads: the file, and what belongs to it.
+        hardware: the card, in any spelling.
+        gpus: cards per machine.
+        nodes: machines.
+        versions: package -> version whose defaults to read.
+        lengths: token lengths of the samples.
+        dialect: a format id, where detection should not decide.
+        step_s: seconds of one optimizer step today; None: those of a log beside the file.
+        search: also look for the fastest neutral configuration (imports numpy).
 
     Raises:
         MissingFacts: the file does not say enough; the message says what to state.
         UserError: the input or a name is at fault.
     """
     from kb.catalog.hardware import find_hardware
+    from runner.estimator.anchor import find_anchor
+    from runner.estimator.from_workload import read_job
+    from runner.estimator.largest import find_largest
     from runner.fake import FakeRunner
     from workload.read import read_workload
 
     workload = read_workload(uploads, versions=versions or None, lengths=lengths, dialect=dialect)
-    runner = FakeRunner()
+    card = find_hardware(hardware)
+    reading = read_job(workload, card, gpus, nodes)
+    anchoring = find_anchor(workload, card, gpus, nodes, step_s)
     spec = Spec(
         arms=(Arm(name="baseline", workload=workload),),
-        hardware=find_hardware(hardware).id,
+        hardware=card.id,
         gpus=gpus,
         nodes=nodes,
+        anchor=anchoring.anchor,
     )
+    runner = FakeRunner()
     found = runner.collect(runner.submit(spec), "bench_1").arm("baseline")
     if found is None:
         message = "the estimator gave no figures"
         raise RunFailed(message)
-    return found
+    micro = int(workload.value("per_device_train_batch_size"))
+    return Projected(
+        metrics=found,
+        assumptions=(*reading.assumptions, *filter(None, (anchoring.told,))),
+        largest=find_largest(reading.job, micro, variable=reading.variable),
+        best=_best(workload, card, gpus, nodes) if search else None,
+    )
+
+
+def _best(workload: Workload, card: Hardware, gpus: int, nodes: int) -> Best | None:
+    from runner.estimator.best import find_best
+
+    return find_best(workload, card, gpus, nodes)

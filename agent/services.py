@@ -12,9 +12,11 @@ from audit.records.errors import Cancelled
 
 if TYPE_CHECKING:
     from audit.records.profile import Profile
+    from audit.records.spec import Anchor
     from audit.records.workload import Workload
     from kb.catalog.hardware import Hardware
     from kb.match import Matches
+    from runner.estimator.anchor import Anchoring
     from runner.protocol import Runner
 
 
@@ -36,11 +38,23 @@ class Services:
             message = "the owner cancelled the audit"
             raise Cancelled(message)
 
-    def profile(self, workload: Workload) -> Profile:
+    def profile(self, workload: Workload, anchor: Anchor | None = None) -> Profile:
         """What the estimator expects of a workload on the audit's card; never raises."""
         from runner.estimator.profile import profile_workload
 
-        return profile_workload(workload, self.hardware, self.request.gpus, self.request.nodes)
+        asked = self.request
+        return profile_workload(workload, self.hardware, asked.gpus, asked.nodes, anchor)
+
+    def anchoring(self, workload: Workload) -> Anchoring:
+        """What a stated step time of the file as written is used for.
+
+        Raises:
+            MissingFacts: the time stated by hand cannot be of this run.
+        """
+        from runner.estimator.anchor import find_anchor
+
+        asked = self.request
+        return find_anchor(workload, self.hardware, asked.gpus, asked.nodes, asked.step_s)
 
     def match(self, workload: Workload, profile: Profile) -> Matches:
         """The rules that fire on a workload with that profile."""

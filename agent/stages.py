@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.effects import in_order, with_effects
+from agent.effects import anchored_steps, in_order, with_effects
 from agent.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
@@ -39,7 +39,13 @@ def parse(state: AuditState, services: Services) -> AuditState:
 
 def profile(state: AuditState, services: Services) -> AuditState:
     """Whether it fits and where the time of a step goes."""
-    return state.moved(profile=services.profile(_read(state)))
+    workload = _read(state)
+    found = services.anchoring(workload)
+    profiled = services.profile(workload, found.anchor)
+    if found.told:
+        told = (*profiled.assumptions, found.told)
+        profiled = profiled.model_copy(update={"assumptions": told})
+    return state.moved(profile=profiled)
 
 
 def query(state: AuditState, services: Services) -> AuditState:
@@ -72,11 +78,12 @@ def patch(state: AuditState, services: Services) -> AuditState:
     ]
     proposal = propose_edits(workload, state.profile, choices, services, grow=wanted is None)
     order = in_order(state.baseline or workload, proposal.plan.followed, services)
+    steps = anchored_steps(order.steps, services.anchoring(workload).anchor, services)
     followed = {finding.id: finding for finding in order.findings}
     told = (*findings, *proposal.plan.found)
     return state.moved(
         findings=tuple(followed.get(finding.id, finding) for finding in told),
-        patch=proposal.patch.model_copy(update={"steps": order.steps}),
+        patch=proposal.patch.model_copy(update={"steps": steps}),
         patched=proposal.workload,
         not_run=state.not_run or _stopped(proposal.workload or workload, services),
     )
@@ -167,6 +174,7 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
         gpus=request.gpus,
         nodes=request.nodes,
         steps=request.steps,
+        anchor=services.anchoring(_read(state)).anchor,
     )
     if state.not_run is not None:
         return state.moved(benches=(*state.benches, _empty(spec, bench_id)))

@@ -88,13 +88,14 @@ def _arm(arm: Arm, spec: Spec, hardware: Hardware) -> Metrics:
         nodes=spec.nodes,
         steps=spec.steps,
     )
-    found = estimate_workload(arm.workload, hardware, spec.gpus, spec.nodes)
+    found = estimate_workload(arm.workload, hardware, spec.gpus, spec.nodes, spec.anchor)
     failure = out_of_memory(found, hardware)
     if failure:
         return blank.model_copy(update={"failure": failure})
     exact = found.padding_efficiency
     return blank.model_copy(
         update={
+            "anchored": found.anchored,
             "tokens_per_s_per_gpu": found.tokens_per_s_per_gpu,
             "tokens_per_s": found.tokens_per_s,
             "samples_per_s": found.samples_per_s,

@@ -5,12 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from agent.api import DEFAULT_HARDWARE
 from agent.commands.files import read_file, read_files
-from agent.commands.options import add_card, add_reading, lengths_of, settings, versions_of
+from agent.commands.options import (
+    add_anchor,
+    add_card,
+    add_reading,
+    card_of,
+    lengths_of,
+    settings,
+    versions_of,
+)
 from audit.records.base import Json
 from audit.records.errors import InputError
+
+if TYPE_CHECKING:
+    from agent.quick import Projected
+    from runner.estimator.best import Best
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,8 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", metavar="FILE", help="files that belong together")
     add_card(parser)
     add_reading(parser)
+    add_anchor(parser)
     parser.add_argument(
         "--points", metavar="POINTS.json", help='{"points": [...]}: one JSON line for each'
+    )
+    parser.add_argument(
+        "--best", action="store_true", help="search the fastest configuration of the same maths"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -53,23 +71,60 @@ def _points(name: str) -> int:
 def _file(given: argparse.Namespace) -> int:
     from agent.quick import project
 
-    metrics = project(
+    card = card_of(given.hardware, settings())
+    found = project(
         read_files(given.files),
-        hardware=given.hardware or settings().hardware or DEFAULT_HARDWARE,
+        hardware=card.name or DEFAULT_HARDWARE,
         gpus=given.gpus,
         nodes=given.nodes,
         versions=versions_of(given.versions),
         dialect=given.dialect,
         lengths=lengths_of(given.lengths),
+        step_s=given.step_time,
+        search=given.best,
     )
-    if given.json:
-        answer: dict[str, Json] = metrics.model_dump(mode="json", exclude={"arm"})
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        return 0
+    text = _as_json(found, given.best) if given.json else "".join(_as_text(found, given.best))
+    sys.stdout.write(text)
+    return 0
+
+
+def _as_json(found: Projected, searched: bool) -> str:
+    answer: dict[str, Json] = found.metrics.model_dump(mode="json", exclude={"arm"})
+    answer["assumptions"] = list(found.assumptions)
+    answer["largest"] = found.largest._asdict() if found.largest else None
+    if searched:
+        best = found.best
+        answer["best"] = {**best._asdict(), "speedup": best.speedup.model_dump()} if best else None
+    return json.dumps(answer, ensure_ascii=False) + "\n"
+
+
+def _as_text(found: Projected, searched: bool) -> Iterator[str]:
     from audit.export.figures import metric_rows
 
-    for row in metric_rows(metrics, None):
-        sys.stdout.write(f"{row.label}: {row.before}\n")
-    if metrics.failure:
-        sys.stdout.write(f"{metrics.failure}\n")
-    return 0
+    for row in metric_rows(found.metrics, None):
+        yield f"{row.label}: {row.before}\n"
+    if found.metrics.failure:
+        yield f"{found.metrics.failure}\n"
+    if found.largest:
+        one = found.largest
+        yield (
+            f"largest that fits {one.margin:.0%} of {one.capacity_gb:.0f} GB, projected: "
+            f"micro-batch {one.micro_batch:,}, or samples of {one.sequence:,} tokens\n"
+        )
+    if searched:
+        yield _best_text(found.best)
+    for sentence in found.assumptions:
+        yield f"assumed: {sentence}\n"
+
+
+def _best_text(best: Best | None) -> str:
+    if best is None:
+        return "no neutral configuration fits: cut the samples, quantize, or take a larger card\n"
+    recomputed = "on" if best.checkpointing else "off"
+    speed = best.speedup
+    start = "" if best.written_fits else "; as written it does not fit"
+    return (
+        f"best neutral configuration of {best.tried}, projected: micro-batch {best.micro_batch:,} "
+        f"x accumulation {best.accumulation:,}, checkpointing {recomputed}: {speed.value:.2f}x the "
+        f"speed ({speed.low:.2f} to {speed.high:.2f}), at most {best.high_gb:.0f} GB{start}\n"
+    )

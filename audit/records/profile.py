@@ -47,6 +47,11 @@ class Profile(Record):
     micro_batch_max: int | None = None
     """Largest micro batch that keeps the effective batch (accumulation divides) and fits with
     margin; equals the present one where nothing larger does."""
+    anchored: bool = False
+    """step_s and breakdown are scaled to a stated step time."""
+    assumptions: tuple[str, ...] = ()
+    """What neither the file nor the caller says and the projection assumed, in plain sentences;
+    and what a stated step time was used for."""
     padding_efficiency: float | None = None
     """Real tokens / processed tokens, 0 to 1; None where lengths are not known at all."""
     missing: tuple[str, ...] = ()

@@ -21,6 +21,16 @@ class Arm(Record):
     env: dict[str, str] = Field(default_factory=dict)
 
 
+class Anchor(Record):
+    """A step time that somebody stated, and the file that ran in it."""
+
+    workload: Workload
+    step_s: float
+    """Seconds of one optimizer step, on the spec's card and counts."""
+    source: str
+    """A log's file name, or `--step-time`."""
+
+
 class Spec(Record):
     """Baseline alone, or baseline and patched in interleaved rounds of one job."""
 
@@ -32,9 +42,13 @@ class Spec(Record):
     steps: int = 50
     """Timed optimizer steps per arm."""
     seed: int = 0
+    anchor: Anchor | None = None
+    """Projections are scaled to it; a measuring runner ignores it."""
 
     @cached_property
     def conditions(self) -> str:
         """Digest of what two benches must share to be compared; workloads are no part of it."""
         what = self.model_dump(include={"hardware", "gpus", "nodes", "steps"})
+        if self.anchor is not None:
+            what["anchor"] = [self.anchor.step_s, self.anchor.workload.fingerprint]
         return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from audit.records.base import Interval
 from audit.records.profile import Part
+from audit.records.spec import Anchor
 from audit.records.workload import Workload
 from kb.catalog.hardware import Hardware
+from runner.estimator.anchor import Scale, scale_of
 from runner.estimator.coefficients import Coefficients, Keys, combine, speed_keys, speed_value
 from runner.estimator.flops import model_flops
 from runner.estimator.footprint import measure_footprint
@@ -59,6 +61,8 @@ class Estimate:
     padding_efficiency: float
     breakdown: tuple[Part, ...]
     memory: tuple[Part, ...]
+    anchored: bool
+    """Speeds are scaled to a stated step time."""
     assumptions: tuple[str, ...]
     """What neither the file nor the caller says, in plain sentences."""
 
@@ -67,24 +71,54 @@ def project(job: Job, *, variable: bool = False) -> Projection:
     """Step and peak of one job; `variable`: lengths vary and nobody states them."""
     return Projection(
         job=job,
-        seconds=project_step(measure_work(job), _speed_coefficients(speed_keys(job))),
-        peak=project_memory(measure_footprint(job), _memory_coefficients(memory_keys(job))),
+        seconds=project_step(measure_work(job), speed_coefficients(speed_keys(job))),
+        peak=project_memory(measure_footprint(job), memory_coefficients(memory_keys(job))),
         spread=spread_of(job, variable=variable),
     )
 
 
-def estimate_workload(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> Estimate:
+def project_peak(job: Job) -> float:
+    """The peak of one job alone, 1e9 bytes; for searches over memory."""
+    return float(
+        project_memory(measure_footprint(job), memory_coefficients(memory_keys(job))).total
+    )
+
+
+def estimate_workload(
+    workload: Workload,
+    hardware: Hardware,
+    gpus: int,
+    nodes: int,
+    anchor: Anchor | None = None,
+) -> Estimate:
     """What the file does on `nodes` machines with `gpus` of these cards each.
+
+    Args:
+        workload: the file.
+        hardware: the card.
+        gpus: cards per machine.
+        nodes: machines.
+        anchor: a stated step time to which speeds are scaled.
 
     Raises:
         MissingFacts: the model's dimensions or another figure that decides are not known.
     """
     reading = read_job(workload, hardware, gpus, nodes)
     found = project(reading.job, variable=reading.variable)
-    return _estimate(found, reading.assumptions)
+    scale = scale_of(anchor, hardware, gpus, nodes) if anchor else None
+    return _estimate(anchored(found, scale), reading.assumptions, anchored=scale is not None)
 
 
-def _estimate(found: Projection, assumptions: tuple[str, ...]) -> Estimate:
+def anchored(found: Projection, scale: Scale | None) -> Projection:
+    """The projection with its seconds scaled to a stated step time; memory stays."""
+    if scale is None:
+        return found
+    half = scale.half_width(float(found.seconds.total))
+    spread = found.spread._replace(speed=half)
+    return found._replace(seconds=scale.seconds(found.seconds), spread=spread)
+
+
+def _estimate(found: Projection, assumptions: tuple[str, ...], *, anchored: bool) -> Estimate:
     job, half = found.job, found.spread.speed
     step = float(found.seconds.total)
     tokens = job.step_tokens * job.real / step
@@ -103,6 +137,7 @@ def _estimate(found: Projection, assumptions: tuple[str, ...]) -> Estimate:
         padding_efficiency=job.real,
         breakdown=step_parts(found.seconds),
         memory=memory_parts(found.peak),
+        anchored=anchored,
         assumptions=assumptions,
     )
 
@@ -134,10 +169,12 @@ def _mfu(job: Job, tokens_per_s_per_gpu: float, half: float) -> Interval | None:
 
 
 @lru_cache(maxsize=512)
-def _speed_coefficients(keys: Keys) -> Coefficients:
+def speed_coefficients(keys: Keys) -> Coefficients:
+    """The fitted coefficients of jobs with these keys."""
     return combine(speed_value, keys)
 
 
 @lru_cache(maxsize=512)
-def _memory_coefficients(keys: MemoryKeys) -> MemoryCoefficients:
+def memory_coefficients(keys: MemoryKeys) -> MemoryCoefficients:
+    """The fitted memory coefficients of jobs with these keys."""
     return combine_memory(memory_value, keys)

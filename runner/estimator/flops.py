@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from kb.catalog.models import Model
 from kb.catalog.parameters import count_parameters
+from runner.estimator.columns import at_least, at_most
 
 
 class Flops(NamedTuple):
@@ -33,11 +34,12 @@ class Flops(NamedTuple):
 
 def attended(model: Model, length: float) -> float:
     """Mean number of tokens that a layer may look back at: less than `length` with a window."""
-    if not model.window or length <= model.window:
+    if not model.window:
         return length
     share = 1 / model.window_every if model.window_every else 0.0
-    windowed = 2 * model.window * (1 - model.window / (2 * length))
-    return share * length + (1 - share) * min(length, windowed)
+    windowed = 2 * model.window * (1 - model.window / (2 * at_least(length, model.window)))
+    mean: float = share * length + (1 - share) * at_most(length, windowed)
+    return mean
 
 
 def attention_width(model: Model) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kb.catalog.parameters import Parameters, count_parameters
+from runner.estimator.columns import at_most, where_above
 from runner.estimator.job import Job
 from runner.estimator.traffic import trained_parameters
 
@@ -74,7 +75,7 @@ def measure_footprint(job: Job) -> Footprint:
         state_shards = layout.replicas
     rule = job.optimizer
     kept_share = 1 - job.checkpointing if job.saves == "blocks" else SELECTIVE
-    in_flight = min(layout.pipeline, job.accumulation) if layout.pipeline > 1 else 1
+    in_flight = at_most(job.accumulation, layout.pipeline) if layout.pipeline > 1 else 1
     tokens = job.micro_batch * job.longest / layout.context
     layers = model.layers / layout.pipeline * in_flight
     width = 4 if job.precision == "fp32" else 2
@@ -94,7 +95,7 @@ def measure_footprint(job: Job) -> Footprint:
         casts=trained * job.cast_bytes / weight_shards / GB,
         states=offload * trained * rule.state_bytes / state_shards / GB,
         temporary=offload * rule.temporary * trained * job.weight_bytes / state_shards / GB,
-        kept_gradients=float(job.accumulation > 1 or deepspeed),
+        kept_gradients=1.0 if deepspeed else where_above(job.accumulation, 1),
         inputs=0.0 if wide else inputs / GB,
         fp32_inputs=inputs / GB if wide else 0.0,
         kept=layers * kept_share * layer / GB,

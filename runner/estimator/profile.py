@@ -8,20 +8,33 @@ from dataclasses import replace
 
 from audit.records.errors import MissingFacts
 from audit.records.profile import Fit, Profile
+from audit.records.spec import Anchor
 from audit.records.workload import Workload
 from kb.catalog.hardware import Hardware
+from runner.estimator.anchor import scale_of
 from runner.estimator.card import capacity_gb
-from runner.estimator.estimate import Projection, interval, memory_parts, project, step_parts
+from runner.estimator.estimate import (
+    Projection,
+    anchored,
+    interval,
+    memory_parts,
+    project,
+    step_parts,
+)
 from runner.estimator.from_workload import Reading, read_job, with_samples
 from runner.estimator.job import Job, Optimizer
+from runner.estimator.largest import MARGIN
 from runner.estimator.workload_data import read_samples
 from runner.estimator.workload_recipe import Notes
 
-MARGIN = 0.9
-"""A larger micro-batch is proposed only below this share of the card's memory."""
 
-
-def profile_workload(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> Profile:
+def profile_workload(
+    workload: Workload,
+    hardware: Hardware,
+    gpus: int,
+    nodes: int,
+    anchor: Anchor | None = None,
+) -> Profile:
     """What the estimator expects; where facts are missing it names them and holds no figure."""
     asked = Profile(
         workload=workload.fingerprint,
@@ -35,7 +48,11 @@ def profile_workload(workload: Workload, hardware: Hardware, gpus: int, nodes: i
     except MissingFacts as missing:
         return asked.model_copy(update={"missing": missing.missing, "missing_reason": str(missing)})
     found = project(reading.job, variable=reading.variable)
+    scale = scale_of(anchor, hardware, gpus, nodes) if anchor else None
+    found = anchored(found, scale)
     update = {
+        "anchored": scale is not None,
+        "assumptions": reading.assumptions,
         "step_s": interval(float(found.seconds.total), found.spread.speed),
         "breakdown": step_parts(found.seconds),
         "memory": memory_parts(found.peak),

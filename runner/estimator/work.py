@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kb.catalog.parameters import Parameters, count_parameters
 from runner.estimator.card import Card, read_card
+from runner.estimator.columns import at_least
 from runner.estimator.flops import attended, attention_width
 from runner.estimator.job import Job
 from runner.estimator.traffic import (
@@ -119,7 +120,7 @@ def measure_work(job: Job) -> Work:
         tokens=tokens * REFERENCE_GEMM / card.gemm,
         expert_tokens=_expert_tokens(job, tokens) * REFERENCE_GEMM / card.gemm,
         width=job.model.hidden / layout.tensor,
-        reach=max(1.0, attended(job.model, job.covered / layout.context)),
+        reach=at_least(attended(job.model, job.covered / layout.context), 1.0),
         elementwise=moved / memory,
         eager=eager / memory,
         loss=job.model.vocab * tokens / layout.tensor / memory,
@@ -149,7 +150,7 @@ def measure_work(job: Job) -> Work:
         optimizer=optimizer,
         host=host,
         accumulation=job.accumulation,
-        bubble=(layout.pipeline - 1) / max(1.0, job.accumulation * layout.virtual),
+        bubble=(layout.pipeline - 1) / at_least(job.accumulation * layout.virtual, 1.0),
     )
 
 
@@ -187,7 +188,8 @@ def _expert_tokens(job: Job, tokens: float) -> float:
     """Rows that one expert sees."""
     if not job.model.experts:
         return tokens
-    return max(1.0, tokens * job.model.top * job.layout.expert / job.model.experts)
+    rows: float = at_least(tokens * job.model.top * job.layout.expert / job.model.experts, 1.0)
+    return rows
 
 
 def _attention(job: Job, card: Card) -> tuple[float, float]:

@@ -1,0 +1,80 @@
+"""`estimate` and anchored audits through the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.__main__ import main
+from agent.api import AuditRequest, audit, request_from
+from audit.records.upload import Upload
+from tests.agent.training_files import AXOLOTL, written
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, object]:
+    assert main([str(word) for word in words]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_estimate_tells_what_fits_and_what_was_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "a.yml", AXOLOTL)
+    found = answer(capsys, "estimate", file, "--hardware", "h100-sxm", "--best", "--json")
+    largest, best = found["largest"], found["best"]
+    assert isinstance(largest, dict)
+    assert isinstance(best, dict)
+    assert largest["micro_batch"] >= 1
+    assert largest["margin"] == 0.9
+    assert best["micro_batch"] * best["accumulation"] == 8
+    assert best["speedup"]["low"] <= best["speedup"]["value"] <= best["speedup"]["high"]
+    assert "no lengths stated" in str(found["assumptions"])
+    assert main(["estimate", str(file), "--hardware", "h100-sxm", "--best"]) == 0
+    text = capsys.readouterr().out
+    assert "largest that fits 90% of 80 GB, projected" in text
+    assert "best neutral configuration of 8, projected" in text
+    assert "assumed: no lengths stated" in text
+
+
+def test_estimate_is_anchored_to_a_stated_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "a.yml", AXOLOTL)
+    found = answer(
+        capsys, "estimate", file, "--hardware", "h100-sxm", "--step-time", "2.5", "--json"
+    )
+    assert found["anchored"] is True
+    step = found["step_s"]
+    assert isinstance(step, dict)
+    assert step["value"] == pytest.approx(2.5)
+    assert "anchored to 2.5 s" in str(found["assumptions"])
+    assert main(["estimate", str(file), "--step-time", "9000"]) == 2
+    assert "9000 s per step is" in capsys.readouterr().err
+
+
+def test_an_anchored_audit_says_so_throughout(tmp_path: Path) -> None:
+    upload = Upload("a.yml", AXOLOTL.encode())
+    request = AuditRequest(uploads=(upload,), hardware="h100-sxm", step_s=2.5)
+    report = audit(request)
+    assert report.profile.anchored
+    assert report.before is not None
+    assert report.after is not None
+    assert report.before.anchored
+    assert report.after.anchored
+    assert report.before.step_s is not None
+    assert report.before.step_s.value == pytest.approx(2.5)
+    assert report.after.step_s is not None
+    assert report.patch.steps[-1].step_s == pytest.approx(report.after.step_s.value)
+    assert any("anchored to 2.5 s" in text for text in report.profile.assumptions)
+    assert report.comparison.speedup is not None
+    assert request_from(request.as_json(), [upload]) == request
+
+
+def test_a_detected_card_is_told_as_detected() -> None:
+    upload = Upload("a.yml", AXOLOTL.encode())
+    request = AuditRequest(uploads=(upload,), hardware="h100-sxm", detected=True)
+    assert audit(request).hardware.origin == "detected"
+    assert request_from(request.as_json(), [upload]).detected
