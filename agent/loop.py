@@ -7,39 +7,36 @@ caller, who records it (`agent.jobs`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Protocol
 
 from agent.api import AuditRequest
-from agent.backends import Backend, Message, ToolCall, ToolResult, Turn
-from agent.named import BACKENDS, make
+from agent.backends import Backend, Desk
+from agent.budget import Budget, Limits
+from agent.conversation import Conversation, counted
+from agent.guards import MAX_NUDGES, Guards
+from agent.named import BACKENDS, MODELS, make
 from agent.report import Made, build_report
 from agent.run import AuditRun
 from agent.services import Services, make_services
-from agent.synthesis import completed_by, finish, tier_of
-from agent.tools import TOOLS, call_tool
+from agent.settings import ModelSettings, read_models
+from agent.synthesis import completed_by, finish, tier_of, who_did_what
 from audit.records.base import Record
-from audit.records.errors import Cancelled, GoblinError, UserError
+from audit.records.errors import Cancelled, SetupError, UserError
 from audit.records.events import (
     CancelledData,
     ErrorData,
     Event,
     FinalReportData,
+    LogData,
     StartedData,
-    ThoughtData,
-    ToolCallData,
-    ToolResultData,
-    UsageData,
 )
-
-MAX_CALLS_PER_TURN = 8
-"""Further calls of one turn are answered "not run"."""
-TASK = (
-    "Audit upload_1: parse_config, profile_run, query_rocm_kb, propose_patch, benchmark wl_1, "
-    "benchmark wl_2, compare_runs."
-)
+from audit.records.report import Report
+from audit.records.workload import Notice
 
 
 class Log(Protocol):
@@ -58,6 +55,7 @@ async def run_audit(
     audit_id: str,
     *,
     backend: Backend | None = None,
+    models: ModelSettings | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Event]:
     """Run one audit; the events come as they are written.
@@ -67,6 +65,7 @@ async def run_audit(
         log: where every event goes, redacted and numbered.
         audit_id: the audit's id in the log.
         backend: one that is made already; None: the one that the request names.
+        models: keys and addresses of the model backends; None: what the environment states.
         cancelled: asked between all calls and inside longer stages.
 
     Raises:
@@ -80,87 +79,74 @@ async def run_audit(
             written.append(event)
 
     start = time.perf_counter()
+    talk: Conversation | None = None
     try:
         run = AuditRun(make_services(request, record, cancelled))
         record(_started(run.services))
-        decide = backend or make("backend", request.backend, BACKENDS)
-        async for _ in _converse(run, decide):
-            while written:
-                yield written.popleft()
-        tier, by = tier_of(run.state), completed_by(request.backend, tier_of(run.state), run.state)
-        finish(run)
-        made = Made(tier=tier, completed_by=by, seconds=round(time.perf_counter() - start, 6))
-        record(FinalReportData(report=build_report(run.state, run.services, made)))
+        talk = _conversation(run, backend, models)
+        async with aclosing(talk.turns()) as turns:
+            async for _ in turns:
+                while written:
+                    yield written.popleft()
+        record(FinalReportData(report=_report(run, talk, start)))
     except Cancelled:
         record(CancelledData(text="Cancelled by its owner; what was found until then stays."))
     except UserError as error:
         record(_error(error))
+    finally:
+        if talk is not None:
+            await talk.close()
     while written:
         yield written.popleft()
 
 
-async def _converse(run: AuditRun, backend: Backend) -> AsyncIterator[None]:
-    """Turns until the backend is done, the audit is compared, or the turns are used up."""
-    messages = [Message("user", TASK)]
-    tools = tuple(TOOLS.values())
-    for _ in range(run.services.request.max_turns):
-        run.services.check_cancelled()
-        turn = await backend.reply(messages, tools)
-        _say(run, turn)
-        yield
-        results = []
-        for number, call in enumerate(turn.tool_calls):
-            results.append(_called(run, call, run_it=number < MAX_CALLS_PER_TURN))
-            yield
-        messages.append(Message("assistant", turn.text, tool_calls=turn.tool_calls))
-        messages.append(Message("tool", results=tuple(results)))
-        if turn.stop_reason == "end_turn" or run.state.comparison is not None:
-            return
+def _conversation(
+    run: AuditRun, backend: Backend | None, models: ModelSettings | None
+) -> Conversation:
+    """The backend's part of the audit; raises SetupError where it cannot work."""
+    request = run.services.request
+    name = request.backend
+    if backend is not None or name not in MODELS:
+        budget = Budget(Limits(turns=request.max_turns))
+        decide = backend or make("backend", name, BACKENDS)
+        nudges = 0 if name == "rules" else MAX_NUDGES
+        return Conversation(run, decide, budget, Guards(nudges=nudges))
+    from agent.prompt import system_prompt
+
+    models = models or read_models(os.environ)
+    budget = Budget(Limits(turns=request.max_turns, usd=_max_usd(models)))
+    desk = Desk(
+        system=system_prompt(request, run.services.hardware),
+        record=lambda data: counted(run, budget, data),
+        cancelled=run.services.cancelled,
+        seconds_left=budget.seconds_left,
+    )
+    return Conversation(run, make("backend", name, BACKENDS, models, desk), budget, Guards())
 
 
-def _say(run: AuditRun, turn: Turn) -> None:
-    if turn.text:
-        run.services.record(ThoughtData(text=turn.text))
-    if turn.usage is not None:
-        used = turn.usage
-        run.services.record(
-            UsageData(
-                kind="loop",
-                model=used.model,
-                input_tokens=used.input_tokens,
-                output_tokens=used.output_tokens,
-                usd=used.usd,
-            )
-        )
+def _report(run: AuditRun, talk: Conversation, start: float) -> Report:
+    """What is missing is done by the rules; who did what stands in the report."""
+    name = run.services.request.backend
+    tier = tier_of(run.state)
+    by = completed_by(name, tier, run.state)
+    told = who_did_what(name, talk.stopped, run.state)
+    if talk.stopped and name != "rules":
+        run.services.record(LogData(text=f"The part of {name} ends: {talk.stopped}."))
+    finish(run)
+    made = Made(tier=tier, completed_by=by, seconds=round(time.perf_counter() - start, 6))
+    report = build_report(run.state, run.services, made)
+    if name == "rules":
+        return report
+    notice = Notice(kind="note", message=told)
+    return report.model_copy(update={"notices": (*report.notices, notice)})
 
 
-def _called(run: AuditRun, call: ToolCall, *, run_it: bool) -> ToolResult:
-    """One call with its two events."""
-    record = run.services.record
-    record(ToolCallData(call_id=call.id, tool=call.tool, arguments=call.arguments))
-    start = time.perf_counter()
-
-    def answer(result: ToolResult) -> ToolResult:
-        record(
-            ToolResultData(
-                call_id=call.id,
-                tool=call.tool,
-                ok=result.ok,
-                text=result.text,
-                result_id=result.ids[-1] if result.ids else None,
-                seconds=round(time.perf_counter() - start, 6),
-            )
-        )
-        return result
-
-    if not run_it:
-        text = f"not run: at most {MAX_CALLS_PER_TURN} calls a turn"
-        return answer(ToolResult(call.id, call.tool, ok=False, text=text))
-    try:
-        return answer(call_tool(run, call))
-    except GoblinError as error:  # every call gets its result, also the one that ends the audit
-        answer(ToolResult(call.id, call.tool, ok=False, text=str(error)))
-        raise
+def _max_usd(models: ModelSettings) -> float | None:
+    """What a model may cost; without a price it cannot be counted."""
+    if models.max_usd is not None and models.usd_per_million is None:
+        message = "GOBLIN_MODEL_MAX_USD is set, but the price of the model is not known"
+        raise SetupError(message, remedy="Set GOBLIN_MODEL_USD_PER_MILLION, such as 3,15.")
+    return models.max_usd
 
 
 def _started(services: Services) -> StartedData:

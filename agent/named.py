@@ -9,7 +9,14 @@ from typing import Any
 from audit.records.errors import UnknownName
 
 RUNNERS = {"fake": "runner.fake:FakeRunner"}
-BACKENDS = {"rules": "agent.backends.rules:RulesBackend"}
+BACKENDS = {
+    "rules": "agent.backends.rules:RulesBackend",
+    "claude": "agent.backends.claude:ClaudeBackend",
+    "huggingface": "agent.backends.huggingface:HuggingFaceBackend",
+    "openai": "agent.backends.openai:OpenAIBackend",
+}
+MODELS = frozenset(BACKENDS) - {"rules"}
+"""Backends with a language model behind them; their class takes `ModelSettings` and a `Desk`."""
 
 
 def check_name(kind: str, name: str, table: Mapping[str, str]) -> None:
@@ -19,8 +26,8 @@ def check_name(kind: str, name: str, table: Mapping[str, str]) -> None:
         raise UnknownName(message, remedy=f"Known: {', '.join(sorted(table))}.")
 
 
-def make(kind: str, name: str, table: Mapping[str, str]) -> Any:
+def make(kind: str, name: str, table: Mapping[str, str], *given: object) -> Any:
     """A new object of the class behind `name`; only its own module is imported."""
     check_name(kind, name, table)
     module, _, attribute = table[name].partition(":")
-    return getattr(import_module(module), attribute)()
+    return getattr(import_module(module), attribute)(*given)

@@ -3,11 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+from audit.records.errors import SetupError
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
+ALIASES = {"qwen": "huggingface"}
+MODEL_VARIABLES = {
+    "claude_key": "ANTHROPIC_API_KEY",
+    "claude_url": "ANTHROPIC_BASE_URL",
+    "claude_model": "GOBLIN_CLAUDE_MODEL",
+    "hf_token": "HF_TOKEN",
+    "hf_url": "GOBLIN_HF_BASE_URL",
+    "hf_model": "GOBLIN_HF_MODEL",
+    "hf_provider": "GOBLIN_HF_PROVIDER",
+    "hf_bill_to": "GOBLIN_HF_BILL_TO",
+    "openai_url": "GOBLIN_OPENAI_BASE_URL",
+    "openai_model": "GOBLIN_OPENAI_MODEL",
+    "openai_key": "GOBLIN_OPENAI_API_KEY",
+}
+"""Field of `ModelSettings` -> the variable that states it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Keys and addresses of the model backends; a key that is there never selects a backend."""
+
+    claude_key: str | None = field(default=None, repr=False)
+    """ANTHROPIC_API_KEY."""
+    claude_url: str | None = None
+    """ANTHROPIC_BASE_URL."""
+    claude_model: str = "claude-sonnet-5-5"
+    """GOBLIN_CLAUDE_MODEL."""
+    hf_token: str | None = field(default=None, repr=False)
+    """HF_TOKEN."""
+    hf_url: str = "https://router.huggingface.co/v1"
+    """GOBLIN_HF_BASE_URL."""
+    hf_model: str = "Qwen/Qwen3-Coder-480B-A35B-Instruct"
+    """GOBLIN_HF_MODEL."""
+    hf_provider: str | None = None
+    """GOBLIN_HF_PROVIDER: who serves the model; None: the router chooses."""
+    hf_bill_to: str | None = None
+    """GOBLIN_HF_BILL_TO: the organisation that pays."""
+    openai_url: str | None = None
+    """GOBLIN_OPENAI_BASE_URL, such as http://localhost:8000/v1."""
+    openai_model: str | None = None
+    """GOBLIN_OPENAI_MODEL."""
+    openai_key: str | None = field(default=None, repr=False)
+    """GOBLIN_OPENAI_API_KEY; most servers at home need none."""
+    usd_per_million: tuple[float, float] | None = None
+    """GOBLIN_MODEL_USD_PER_MILLION: `3,15`, dollars per million input and output tokens."""
+    max_usd: float | None = None
+    """GOBLIN_MODEL_MAX_USD: what a model may cost in one audit; needs the price."""
+    on_space: bool = False
+    """SPACE_ID is set: the operator's key serves strangers."""
+    space_opt_in: bool = False
+    """GOBLIN_SPACE_MODELS=1: the operator pays for the visitors of the Space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +82,7 @@ class Settings:
     """Audits that run at the same time; the others wait in order."""
     keep_days: float = 30.0
     """Age at which a finished audit and its uploaded bytes are deleted."""
+    models: ModelSettings = field(default_factory=ModelSettings)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -38,10 +93,49 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
     base = Settings()
     folder = stated("GOBLIN_DATA_DIR")
+    backend = stated("GOBLIN_AGENT_BACKEND") or base.backend
     return Settings(
         data_dir=Path(folder).expanduser() if folder else base.data_dir,
-        backend=stated("GOBLIN_AGENT_BACKEND") or base.backend,
+        backend=ALIASES.get(backend, backend),
         runner=stated("GOBLIN_RUNNER") or base.runner,
         hardware=stated("GOBLIN_HARDWARE"),
         on_space=stated("SPACE_ID") is not None,
+        models=read_models(environment),
     )
+
+
+def read_models(environment: Mapping[str, str]) -> ModelSettings:
+    """What the environment states about the model backends.
+
+    Raises:
+        SetupError: a price or a limit that is no number.
+    """
+    stated: dict[str, Any] = {
+        name: environment.get(variable, "").strip() for name, variable in MODEL_VARIABLES.items()
+    }
+    price, limit = (
+        _numbers(environment, name, count)
+        for name, count in (("GOBLIN_MODEL_USD_PER_MILLION", 2), ("GOBLIN_MODEL_MAX_USD", 1))
+    )
+    return replace(
+        ModelSettings(
+            usd_per_million=(price[0], price[1]) if price else None,
+            max_usd=limit[0] if limit else None,
+            on_space=bool(environment.get("SPACE_ID", "").strip()),
+            space_opt_in=environment.get("GOBLIN_SPACE_MODELS", "").strip() == "1",
+        ),
+        **{name: text for name, text in stated.items() if text},
+    )
+
+
+def _numbers(environment: Mapping[str, str], name: str, count: int) -> list[float]:
+    """The numbers of a variable, [] where it is absent."""
+    text = environment.get(name, "").strip()
+    try:
+        numbers = [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        numbers = [-1.0]
+    if numbers and (len(numbers) != count or not all(0 <= number < 1e6 for number in numbers)):
+        message = f"{name} is {text!r}"
+        raise SetupError(message, remedy="Give dollars, such as 3,15 for a price, 0.50 for a cap.")
+    return numbers

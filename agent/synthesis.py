@@ -11,7 +11,7 @@ from typing import Literal
 
 from agent.run import AuditRun
 from agent.state import AFTER, BEFORE, AuditState
-from audit.records.events import LogData, StageName
+from audit.records.events import STAGES, LogData, StageName
 from audit.records.report import CompletedBy
 
 Tier = Literal[0, 1, 2, 3]
@@ -33,21 +33,36 @@ def completed_by(backend: str, tier: Tier, state: AuditState) -> CompletedBy:
     return "model" if tier == 0 else "model+rules"
 
 
+def who_did_what(backend: str, stopped: str, state: AuditState) -> str:
+    """One sentence for the report of a model's audit; `state` is the one in which it stopped."""
+    missing = dict.fromkeys(missing_stages(state))
+    done = [name for name in STAGES if name not in missing]
+    if not missing:
+        return f"The backend {backend} decided every step; every figure is the tools' own."
+    part = f"did {', '.join(done)}" if done else "finished no stage"
+    why = f", because {stopped}" if stopped else ""
+    return (
+        f"The backend {backend} {part} and then stopped{why}. "
+        f"The rules did the rest: {', '.join(missing)}."
+    )
+
+
 def finish(run: AuditRun) -> None:
     """Do every stage that is missing, in order, through the same stages as the tools."""
-    missing = _missing(run.state)
+    missing = missing_stages(run.state)
     if not missing:
         return
     names = ", ".join(dict.fromkeys(missing))
     run.services.record(LogData(text=f"The rules finish the audit: {names}."))
     while True:
-        missing = _missing(run.state)
+        missing = missing_stages(run.state)
         if not missing:
             return
         run.perform(missing[0])
 
 
-def _missing(state: AuditState) -> list[StageName]:
+def missing_stages(state: AuditState) -> list[StageName]:
+    """The stages that are not done, in order."""
     stages: list[tuple[StageName, bool]] = [
         ("parse", state.workload is None),
         ("profile", state.profile is None),

@@ -7,19 +7,25 @@ cancel end the audit from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from agent import tool_answers
 from agent.backends import ToolCall, ToolResult
+from agent.backends.arguments import unwrapped
 from agent.run import AuditRun
 from agent.state import AFTER, AS_WRITTEN, BEFORE, PATCH, PATCHED
 from audit.records.base import Json, Record
 from audit.records.errors import ModelMistake
 
+MAX_NAME = 64
+_DRESSED = re.compile(r"^(?:functions?|tools?)[./:]|:\d+$")
+"""What some models put around a name: `functions.NAME:0`."""
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 MAX_ANSWER = 2000
 """Characters of an answer; the whole result is in the log under its id."""
 UPLOAD = "upload_1"
@@ -173,36 +179,57 @@ def compare_runs(run: AuditRun, given: TwoBenches) -> Answer:
     return Answer(tool_answers.tell_comparison(run.state), ())
 
 
-def call_tool(run: AuditRun, call: ToolCall) -> ToolResult:
-    """Run one call; what the backend did wrong comes back as text.
-
-    Raises:
-        Cancelled, UserError: these end the audit.
-    """
-    try:
-        answer = _call(run, call.tool, call.arguments)
-    except ModelMistake as mistake:
-        return ToolResult(call.id, call.tool, ok=False, text=_short(str(mistake)))
-    return ToolResult(call.id, call.tool, ok=True, text=_short(answer.text), ids=answer.ids)
-
-
-def _call(run: AuditRun, name: str, arguments: Mapping[str, Json]) -> Answer:
+def checked(call: ToolCall) -> ToolCall:
+    """The call under its tool's own name with arguments that fit, or with its fault in words."""
+    name = _resolved(call.tool)
     found = TOOLS.get(name)
     if found is None:
-        message = f"there is no tool called {name!r}; there are: {', '.join(TOOLS)}"
-        raise ModelMistake(message)
+        known = ", ".join(TOOLS)
+        fault = f"there is no tool called {call.tool[:MAX_NAME]!r}; there are: {known}"
+        return replace(call, tool=_UNFIT.sub("_", call.tool)[:MAX_NAME] or "unnamed", fault=fault)
+    fields = list(found.arguments.model_fields)
+    if call.fault:
+        fault = f"wrong arguments for {name}: {call.fault}; wanted: {fields}"
+        return replace(call, tool=name, fault=fault)
+    given = unwrapped(call.arguments, fields)
     try:
-        given = found.arguments.model_validate(arguments)
+        found.arguments.model_validate(given)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_input=False)
         )
-        message = (
-            f"wrong arguments for {name}: {faults}; wanted: {list(found.arguments.model_fields)}"
-        )
-        raise ModelMistake(message) from error
-    return found.function(run, given)
+        fault = f"wrong arguments for {name}: {faults}; wanted: {fields}"
+        return replace(call, tool=name, fault=fault)
+    return replace(call, tool=name, arguments=given)
+
+
+def rank(call: ToolCall) -> tuple[int, bool]:
+    """Where the call stands in the order of the stages; wl_1 is benchmarked before wl_2."""
+    place = list(TOOLS).index(call.tool) if call.tool in TOOLS else -1
+    return place, call.tool == "benchmark" and call.arguments.get("workload_id") == PATCHED
+
+
+def call_tool(run: AuditRun, call: ToolCall) -> ToolResult:
+    """Run one checked call; what the backend did wrong comes back as text.
+
+    Raises:
+        Cancelled, UserError: these end the audit.
+    """
+    if call.fault:
+        return ToolResult(call.id, call.tool, ok=False, text=_short(call.fault))
+    found = TOOLS[call.tool]
+    try:
+        answer = found.function(run, found.arguments.model_validate(call.arguments))
+    except ModelMistake as mistake:
+        return ToolResult(call.id, call.tool, ok=False, text=_short(str(mistake)))
+    return ToolResult(call.id, call.tool, ok=True, text=_short(answer.text), ids=answer.ids)
+
+
+def _resolved(name: str) -> str:
+    """The tool's own name: `functions.Parse-Config:0` is parse_config; nothing is guessed."""
+    plain = _DRESSED.sub("", name.strip()).lower().replace("-", "_").replace(" ", "_")
+    return plain if plain in TOOLS else name
 
 
 def _short(text: str) -> str:

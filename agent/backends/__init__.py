@@ -6,18 +6,20 @@ write a module here and name its class in `agent.named.BACKENDS`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from audit.records.base import Json
+from audit.records.base import Json, Record
 
 if TYPE_CHECKING:
     from agent.tools import Tool
 
-StopReason = Literal["tool_use", "end_turn"]
-"""tool_use: run the calls and come back. end_turn: the backend is done. Anything else that a server
-may answer is the backend's own business: it returns one of these two."""
+StopReason = Literal["tool_use", "end_turn", "length", "pause", "refusal", "context", "unknown"]
+"""tool_use: run the calls and come back. end_turn: the backend says that it is done. With any other
+reason no call is run. length: the answer was cut off. pause: ask again, unchanged. refusal, context
+(the history is too long for the model) and unknown: see `Turn.text` and `agent.guards`. An answer
+whose stop reason never arrived is no turn at all: the backend raises instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class ToolCall:
     id: str
     tool: str
     arguments: dict[str, Json] = field(default_factory=dict)
+    fault: str = ""
+    """Why the arguments cannot be used, where they cannot; they are {} then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Turn:
     tool_calls: tuple[ToolCall, ...] = ()
     stop_reason: StopReason = "end_turn"
     usage: Usage | None = None
+    replay: Json = None
+    """What only the backend that made the turn understands (thinking with its signature)."""
+    stopped: str = ""
+    """Details of the stop reason, such as the category of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +72,35 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One entry of the history: the task, a turn of the backend, or the results of its calls."""
+    """One entry of the history: the task, a turn of the backend, or the results of its calls.
+
+    The text beside results is a hint of the loop.
+    """
 
     role: Literal["user", "assistant", "tool"]
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     results: tuple[ToolResult, ...] = ()
+    replay: Json = None
+    """`Turn.replay` of an assistant's entry."""
 
 
 class Backend(Protocol):
     """Answers with the next turn; everything that it must know is in the messages."""
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
-        """The next turn; raises SetupError where it cannot answer at all."""
+        """The next turn; raises BackendFault where none is to be had."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the loop gives a model backend, once per audit."""
+
+    system: str
+    """The system prompt; the same bytes in every request."""
+    record: Callable[[Record], object]
+    """Writes one event into the log."""
+    cancelled: Callable[[], bool]
+    seconds_left: Callable[[], float]
+    """Wall time that the budget still allows."""

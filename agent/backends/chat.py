@@ -1,0 +1,249 @@
+"""What the OpenAI-compatible backends share: a request to /chat/completions and its stream.
+
+The client is huggingface_hub's, which speaks to any base URL. It retries nothing and answers a
+stream that ends early like a whole one: a turn counts only when its finish reason arrived. Calls
+that a server passes through as text are read by `agent.tool_text`. A server that refuses `tools`
+is asked from then on in the text protocol: `agent.backends.text_protocol`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agent.backends import Desk, Message, StopReason, ToolCall, Turn, Usage
+from agent.backends.arguments import read_arguments, with_own_ids
+from agent.backends.faults import BackendFault, fault_of, received
+from agent.backends.model import ModelBackend, tokens_for
+from agent.backends.schemas import chat_tools, strict_schema
+from agent.backends.text_protocol import native_history, system_with_tools, text_history
+from agent.settings import ModelSettings
+from agent.tool_text import read_tool_text
+from audit.records.base import Json
+
+if TYPE_CHECKING:
+    from agent.tools import Tool
+
+STOPS: dict[str, StopReason] = {
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "stop": "end_turn",
+    "eos_token": "end_turn",
+    "stop_sequence": "end_turn",
+    "length": "length",
+    "content_filter": "refusal",
+}
+_TEXT_ONLY: set[tuple[str, str]] = set()
+"""(url, model) whose server refused `tools`: asked in the text protocol from then on."""
+
+
+class Server(NamedTuple):
+    """Where to ask, for which model, on whose account."""
+
+    url: str
+    model: str
+    key: str
+    bill_to: str | None = None
+
+
+class ChatBackend(ModelBackend):
+    """Answers with the turns of a model behind an OpenAI-compatible server."""
+
+    package = "huggingface_hub"
+
+    def __init__(self, models: ModelSettings, desk: Desk) -> None:
+        super().__init__(models, desk)
+        self._server = self.server()
+        self._streams = True
+        """The server has not yet answered a stream with nothing: some ignore `stream`."""
+
+    def server(self) -> Server:
+        """Where this backend asks."""
+        raise NotImplementedError
+
+    @property
+    def text_only(self) -> bool:
+        """Whether the text protocol is spoken with this model."""
+        return (self._server.url, self._server.model) in _TEXT_ONLY
+
+    async def ask(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+        """The next turn; a server that refuses tools is asked again without them, once."""
+
+        async def attempt() -> Turn:
+            return await self._attempt(messages, tools)
+
+        try:
+            return await self.patience.ask(attempt)
+        except BackendFault as fault:
+            if fault.kind != "tools" or self.text_only:
+                raise
+            _TEXT_ONLY.add((self._server.url, self._server.model))
+            return await self.patience.ask(attempt)
+
+    async def shut(self) -> None:
+        """Nothing stays open between turns."""
+
+    def _request(self, messages: Sequence[Message], tools: Sequence[Tool]) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": self._server.model,
+            "max_tokens": tokens_for(messages),
+        }
+        if self.text_only:
+            system = system_with_tools(self.desk.system, tools)
+            request["messages"] = text_history(system, messages)
+        else:
+            request["messages"] = native_history(self.desk.system, messages)
+            request["tools"] = chat_tools(tools)
+        return request
+
+    async def _attempt(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+        """One request on a connection of its own, closed with it."""
+        from huggingface_hub import AsyncInferenceClient
+
+        client = AsyncInferenceClient(
+            base_url=self._server.url,
+            api_key=self._server.key,
+            bill_to=self._server.bill_to,
+            timeout=self.silent_seconds,
+        )
+        reading = _Reading(self._server.model)
+        try:
+            request = self._request(messages, tools)
+            if self._streams:
+                await self._stream(client, request, reading)
+            else:
+                await self._whole(client, request, reading)
+        finally:
+            await client.exit_stack.aclose()
+        usage = reading.usage(self.used)
+        if not reading.stop:
+            began = reading.seen
+            self._streams = self._streams and began
+            detail = "no finish reason arrived"
+            raise BackendFault(kind="broken", detail=detail, usage=usage, began=began)
+        return _turn(reading, messages, tools, usage)
+
+    async def _stream(self, client: Any, request: dict[str, Any], reading: _Reading) -> None:
+        try:
+            stream = await client.chat_completion(
+                **request, stream=True, stream_options={"include_usage": True}
+            )
+        except Exception as error:
+            raise fault_of(error) from error
+        async with aclosing(received(stream, lambda: reading.usage(self.used))) as chunks:
+            async for chunk in chunks:
+                reading.take(chunk)
+
+    async def _whole(self, client: Any, request: dict[str, Any], reading: _Reading) -> None:
+        try:
+            answer = await client.chat_completion(**request)
+        except Exception as error:
+            raise fault_of(error) from error
+        reading.take(answer)
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+
+class _Reading:
+    """The turn as its chunks build it up; a whole answer counts as one chunk."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.calls: dict[int, _Call] = {}
+        self.stop = ""
+        self.seen = False
+        self._tokens: tuple[int, int] | None = None
+
+    def take(self, chunk: dict[str, Any]) -> None:
+        """One chunk; anything that is missing or null is passed over."""
+        used = chunk.get("usage")
+        if isinstance(used, dict):
+            self._tokens = (_count(used, "prompt_tokens"), _count(used, "completion_tokens"))
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return
+        choice = choices[0]
+        self.seen = True
+        delta = choice.get("delta") or choice.get("message") or {}
+        self.text.append(_words(delta, "content"))
+        self.reasoning.append(_words(delta, "reasoning_content") or _words(delta, "reasoning"))
+        for call in delta.get("tool_calls") or ():
+            if isinstance(call, dict):
+                self._add(call)
+        self.stop = choice.get("finish_reason") or self.stop
+
+    def usage(self, priced: Callable[[str, int, int], Usage]) -> Usage | None:
+        """What the answer cost; None where the server does not say."""
+        return priced(self.model, *self._tokens) if self._tokens else None
+
+    def _add(self, piece: dict[str, Any]) -> None:
+        """One piece of a call; without an index it belongs to the last one, or begins a new one."""
+        function = piece.get("function")
+        function = function if isinstance(function, dict) else {}
+        index = piece.get("index")
+        if not isinstance(index, int):
+            last = max(self.calls, default=-1)
+            begins = bool(function.get("name")) and piece.get("id") != self._id_of(last)
+            index = last + 1 if begins or last < 0 else last
+        call = self.calls.setdefault(index, _Call())
+        call.id = call.id or str(piece.get("id") or "")
+        name = str(function.get("name") or "")
+        if name != call.name:  # some servers repeat the name, some send it in pieces
+            call.name += name
+        arguments = function.get("arguments")
+        if isinstance(arguments, str):
+            call.pieces.append(arguments)
+        elif arguments is not None:
+            import json
+
+            call.pieces.append(json.dumps(arguments))
+
+    def _id_of(self, index: int) -> str | None:
+        return self.calls[index].id if index in self.calls else None
+
+
+def _turn(
+    reading: _Reading, messages: Sequence[Message], tools: Sequence[Tool], usage: Usage | None
+) -> Turn:
+    stop = STOPS.get(reading.stop, "unknown")
+    text, reasoning = "".join(reading.text), "".join(reading.reasoning)
+    calls: list[ToolCall] = []
+    cut = False
+    for _, call in sorted(reading.calls.items()):
+        given = read_arguments("".join(call.pieces))
+        cut = cut or given.cut
+        calls.append(ToolCall(call.id, call.name, given.given, given.fault))
+    schemas: dict[str, Json] = {tool.name: strict_schema(tool) for tool in tools}
+    written = read_tool_text(text, schemas, reasoning=reasoning, ended=stop != "length")
+    if not calls and stop in ("tool_use", "end_turn"):
+        calls = [ToolCall("", call.name, call.arguments) for call in written.calls]
+    text = written.text or ("" if calls else reasoning.strip())
+    used = {call.id for message in messages for call in message.tool_calls}
+    number = sum(message.role == "assistant" for message in messages) + 1
+    return Turn(
+        text=text,
+        tool_calls=with_own_ids(calls, used, number),
+        # Routers say "tool_calls" of a call that the token limit cut in two.
+        stop_reason="length" if cut and stop == "tool_use" else stop,
+        usage=usage,
+        stopped=reading.stop,
+    )
+
+
+def _count(used: dict[str, Any], name: str) -> int:
+    found = used.get(name)
+    return found if isinstance(found, int) else 0
+
+
+def _words(delta: dict[str, Any], name: str) -> str:
+    found = delta.get(name)
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,196 @@
+"""The turns of one audit's backend: asks, checks, runs the calls, and knows why they ended.
+
+It ends when the audit is compared, when a guard or the budget says so, or when no turn is to be
+had. Whatever is missing then is the rules' part (`agent.synthesis`); nothing here decides that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+
+from agent.backends import Backend, Message, ToolCall, ToolResult, Turn
+from agent.backends.faults import BackendFault
+from agent.budget import Budget
+from agent.guards import Advice, Guards, shortened
+from agent.run import AuditRun
+from agent.synthesis import missing_stages
+from agent.tools import TOOLS, call_tool, checked, rank
+from audit.records.base import Record
+from audit.records.errors import GoblinError
+from audit.records.events import ThoughtData, ToolCallData, ToolResultData, UsageData
+
+MAX_CALLS_PER_TURN = 8
+"""Further calls of one turn are answered "not run"."""
+MAX_THOUGHT = 8000
+"""Characters of a turn's text that are kept."""
+TASK = (
+    "Audit upload_1: parse_config, profile_run, query_rocm_kb, propose_patch, benchmark wl_1, "
+    "benchmark wl_2, compare_runs."
+)
+INVALID = "not run: another call of this turn is invalid"
+
+
+class Conversation:
+    """One backend's part of an audit; `stopped` says in words why it ended early."""
+
+    def __init__(self, run: AuditRun, backend: Backend, budget: Budget, guards: Guards) -> None:
+        self.run, self.backend, self.budget, self.guards = run, backend, budget, guards
+        self.stopped = ""
+        self.messages = [Message("user", TASK)]
+
+    async def turns(self) -> AsyncGenerator[None, None]:
+        """Take turns; a step comes out after each piece of work, so that events are shown live.
+
+        Raises:
+            Cancelled, UserError: these end the audit.
+        """
+        tools = tuple(TOOLS.values())
+        while True:
+            self.run.services.check_cancelled()
+            self.stopped = self.budget.used_up()
+            if self.stopped:
+                return
+            self.budget.turns += 1
+            try:
+                turn = await self.backend.reply(tuple(self.messages), tools)
+            except BackendFault as fault:
+                if not self._goes_on(fault):
+                    return
+                continue
+            self._say(turn)
+            yield
+            advice = self.guards.on_stop(turn, missing_stages(self.run.state))
+            if advice is None:
+                async for _ in self._answer(turn):
+                    yield
+            else:
+                self._note(turn, advice)
+            if self.run.state.comparison is not None:
+                self.stopped = ""
+                return
+            if self.stopped:
+                return
+
+    async def close(self) -> None:
+        """Let the backend close its connections."""
+        close = getattr(self.backend, "close", None)
+        if close is not None:
+            await close()
+
+    def _goes_on(self, fault: BackendFault) -> bool:
+        """Whether it helps to shorten the conversation and to ask again."""
+        advice = self.guards.on_long() if fault.kind == "context" else Advice(stop=str(fault))
+        self.stopped = advice.stop
+        self.messages = shortened(self.messages)
+        return not advice.stop
+
+    def _say(self, turn: Turn) -> None:
+        if turn.text:
+            self.run.services.record(ThoughtData(text=turn.text[:MAX_THOUGHT]))
+        used = turn.usage
+        if used is not None:
+            record_usage = UsageData(
+                kind="loop",
+                model=used.model,
+                input_tokens=used.input_tokens,
+                output_tokens=used.output_tokens,
+                usd=used.usd,
+            )
+            counted(self.run, self.budget, record_usage)
+
+    def _note(self, turn: Turn, advice: Advice) -> None:
+        """A turn of which nothing runs: keep what may be sent back, add the hint."""
+        self.stopped = advice.stop
+        if turn.stop_reason == "context":
+            self.messages = shortened(self.messages)
+            return
+        whole = turn.stop_reason in ("pause", "end_turn", "tool_use")
+        replay = turn.replay if whole else None
+        self.messages.append(Message("assistant", turn.text or "(no answer)", replay=replay))
+        if advice.hint:
+            self.messages.append(Message("user", advice.hint))
+
+    async def _answer(self, turn: Turn) -> AsyncGenerator[None, None]:
+        """Run the calls of a turn, in the order of the stages; every call gets its one result."""
+        calls = tuple(checked(call) for call in turn.tool_calls)
+        some_invalid = any(call.fault for call in calls[:MAX_CALLS_PER_TURN])
+        results: dict[str, ToolResult] = {}
+        first: dict[str, ToolCall] = {}
+        for call in sorted(calls[:MAX_CALLS_PER_TURN], key=rank):
+            key = f"{call.tool} {sorted(call.arguments.items())!r} {call.fault}"
+            earlier = first.setdefault(key, call)
+            if earlier is not call:
+                self._asked(call)
+                shared = replace(results[earlier.id], call_id=call.id)
+                results[call.id] = self._told(call, shared, 0.0)
+            elif some_invalid and not call.fault:
+                self._asked(call)
+                refused = ToolResult(call.id, call.tool, ok=False, text=INVALID)
+                results[call.id] = self._told(call, refused, 0.0)
+            else:
+                results[call.id] = self._called(call)
+            yield
+        for call in calls[MAX_CALLS_PER_TURN:]:
+            text = f"not run: at most {MAX_CALLS_PER_TURN} calls a turn"
+            self._asked(call)
+            refused = ToolResult(call.id, call.tool, ok=False, text=text)
+            results[call.id] = self._told(call, refused, 0.0)
+        self.budget.calls += len(calls)
+        missing = missing_stages(self.run.state)
+        advice = self.guards.on_results(
+            tuple(first.values()), results, missing[0] if missing else ""
+        )
+        self.stopped = advice.stop
+        self._remember(turn, calls, results, advice)
+
+    def _remember(
+        self,
+        turn: Turn,
+        calls: Sequence[ToolCall],
+        results: dict[str, ToolResult],
+        advice: Advice,
+    ) -> None:
+        self.messages.append(
+            Message("assistant", turn.text, tool_calls=tuple(calls), replay=turn.replay)
+        )
+        answers = tuple(results[call.id] for call in calls)
+        self.messages.append(Message("tool", advice.hint, results=answers))
+
+    def _called(self, call: ToolCall) -> ToolResult:
+        """One call with its two events."""
+        self._asked(call)
+        start = time.perf_counter()
+        try:
+            result = call_tool(self.run, call)
+        except GoblinError as error:  # also the call that ends the audit gets its result
+            failed = ToolResult(call.id, call.tool, ok=False, text=str(error))
+            self._told(call, failed, time.perf_counter() - start)
+            raise
+        return self._told(call, result, time.perf_counter() - start)
+
+    def _asked(self, call: ToolCall) -> None:
+        self.run.services.record(
+            ToolCallData(call_id=call.id, tool=call.tool, arguments=call.arguments)
+        )
+
+    def _told(self, call: ToolCall, result: ToolResult, seconds: float) -> ToolResult:
+        self.run.services.record(
+            ToolResultData(
+                call_id=call.id,
+                tool=call.tool,
+                ok=result.ok,
+                text=result.text,
+                result_id=result.ids[-1] if result.ids else None,
+                seconds=round(seconds, 6),
+            )
+        )
+        return result
+
+
+def counted(run: AuditRun, budget: Budget, data: Record) -> object:
+    """Write an event of a backend; what it used is counted here and nowhere else."""
+    if isinstance(data, UsageData):
+        budget.spend(data.input_tokens + data.output_tokens, data.usd)
+    return run.services.record(data)
