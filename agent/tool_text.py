@@ -117,10 +117,10 @@ def _quoted(text: str, start: int) -> bool:
     """Whether the block stands inside a code fence or quotes of prose: an example, no call."""
     if len(_FENCE.findall(text, 0, start)) % 2:
         return True
-    before = text[max(0, start - 120) : start].rstrip()
+    before = _WRAPPERS.sub("", text[max(0, start - 160) : start]).rstrip()
     if _EXAMPLE.search(before):
         return True
-    line = text[text.rfind("\n", 0, start) + 1 : start]
+    line = before.rpartition("\n")[2]
     return line.count("`") % 2 == 1 or line.rstrip().endswith(('"', "'", "“", "‘"))
 
 

@@ -174,7 +174,7 @@ def qwen_xml(text: str, schemas: Schemas) -> Found | None:
     return _each(text, _FUNCTION, step, "qwen_xml")
 
 
-_NEXT_TAG = re.compile(r"\n[ \t]*(?=<parameter[= ]|</function>|</invoke>)")
+_NEXT_TAG = re.compile(r"\r?\n[ \t]*(?=<parameter[= ]|</function>|</invoke>)")
 
 
 class _Pairs(NamedTuple):

@@ -84,9 +84,13 @@ def _kinds(field: Json) -> set[str]:
     return {str(part.get("type")) for part in parts if isinstance(part, dict)}
 
 
-def gemma_object(text: str, position: int) -> GemmaObject | None:
+MAX_DEPTH = 20
+"""Objects and lists inside one another."""
+
+
+def gemma_object(text: str, position: int, depth: int = 0) -> GemmaObject | None:
     """`{key:<|"|>text<|"|>,list:[...],n:42}`, or None where it is broken off."""
-    if not text.startswith("{", position):
+    if not text.startswith("{", position) or depth > MAX_DEPTH:
         return None
     given: dict[str, Json] = {}
     position += 1
@@ -94,7 +98,7 @@ def gemma_object(text: str, position: int) -> GemmaObject | None:
         key = _GEMMA_KEY.match(text, position)
         if key is None:
             return None
-        read = _gemma_value(text, key.end())
+        read = _gemma_value(text, key.end(), depth + 1)
         if read is None:
             return None
         given[key.group(1)] = read.value
@@ -102,17 +106,17 @@ def gemma_object(text: str, position: int) -> GemmaObject | None:
     return GemmaObject(given, position + 1)
 
 
-def _gemma_value(text: str, position: int) -> JsonAt | None:
+def _gemma_value(text: str, position: int, depth: int) -> JsonAt | None:
     for quote in _GEMMA_QUOTES:
         if text.startswith(quote, position):
             start = position + len(quote)
             end = text.find(quote, start)
             return JsonAt(text[start:end], end + len(quote)) if end >= 0 else None
     if text.startswith("{", position):
-        inner = gemma_object(text, position)
+        inner = gemma_object(text, position, depth)
         return JsonAt(inner.given, inner.end) if inner else None
     if text.startswith("[", position):
-        return _gemma_list(text, position + 1)
+        return _gemma_list(text, position + 1, depth)
     word = _GEMMA_WORD.match(text, position)
     if word is None:
         return None
@@ -120,10 +124,10 @@ def _gemma_value(text: str, position: int) -> JsonAt | None:
     return JsonAt(word.group().strip() if value is NOTHING else value, word.end())
 
 
-def _gemma_list(text: str, position: int) -> JsonAt | None:
+def _gemma_list(text: str, position: int, depth: int) -> JsonAt | None:
     values: list[Json] = []
     while not text.startswith("]", position):
-        read = _gemma_value(text, position)
+        read = _gemma_value(text, position, depth + 1) if depth < MAX_DEPTH else None
         if read is None:
             return None
         values.append(read.value)
