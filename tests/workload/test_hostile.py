@@ -6,10 +6,7 @@ references in test_references, scripts in test_script_bad_input, binaries in tes
 
 from __future__ import annotations
 
-import builtins
-import io
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -23,6 +20,7 @@ from audit.records.errors import InputError
 from audit.records.finding import FieldEdit
 from audit.records.upload import Upload
 from tests.workload.hostile_files import AXOLOTL, HOSTILE, LLAMAFACTORY, SECRET, Hostile
+from tests.workload.opened import forbid_opening
 from workload.patch import edit_workload
 from workload.read import read_workload
 
@@ -53,16 +51,7 @@ def judge(case: Hostile, error: str | None, fields: dict[str, Any], notices: lis
 @pytest.fixture
 def nothing_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever opens a file for which the reader has no business fails the test."""
-    own = (str(ROOT / "workload"), str(ROOT / "audit"), sys.prefix, sys.base_prefix)
-    for module, name in ((builtins, "open"), (io, "open"), (os, "open")):
-        real = getattr(module, name)
-
-        def guarded(path: Any, *args: Any, _real: Any = real, **named: Any) -> Any:
-            where = str(path)
-            assert where.startswith(own), f"opened {where}"
-            return _real(path, *args, **named)
-
-        monkeypatch.setattr(module, name, guarded)
+    forbid_opening(monkeypatch)
 
 
 @pytest.mark.usefixtures("nothing_is_opened")
