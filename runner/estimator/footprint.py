@@ -39,6 +39,8 @@ class Footprint(NamedTuple):
     """Activations of layers that are not recomputed."""
     frozen: float
     """Flag: no weight gradients, so fewer inputs are kept."""
+    fused: float
+    """Flag: fused norm, rotary and MLP kernels, which keep less for the backward pass."""
     block: float
     """Activations of one layer while it is recomputed."""
     scores: float
@@ -88,10 +90,14 @@ def measure_footprint(job: Job) -> Footprint:
     if layout.pipeline > 1:  # a stage stays gathered between its micro-batches
         block *= model.layers / layout.pipeline
     offload = 0.0 if rule.offloaded else 1.0
+    # who steps on the host sends gradients there as they come (ZeRO-Offload, arXiv 2101.06840)
+    sent = rule.offloaded and layout.sharding in ("zero2", "zero3", "fsdp")
+    held = 0.0 if rule.in_backward or sent else trained * job.gradient_bytes / gradient_shards
+    weights = 0.0 if job.offloaded_weights else _weights(job, counts, trained, split, weight_shards)
     deepspeed = layout.sharding.startswith("zero") and job.stack != "megatron"
     return Footprint(
-        weights=_weights(job, counts, trained, split, weight_shards) / GB,
-        gradients=0.0 if rule.in_backward else trained * job.gradient_bytes / gradient_shards / GB,
+        weights=weights / GB,
+        gradients=held / GB,
         casts=trained * job.cast_bytes / weight_shards / GB,
         states=offload * trained * rule.state_bytes / state_shards / GB,
         temporary=offload * rule.temporary * trained * job.weight_bytes / state_shards / GB,
@@ -100,12 +106,13 @@ def measure_footprint(job: Job) -> Footprint:
         fp32_inputs=inputs / GB if wide else 0.0,
         kept=layers * kept_share * layer / GB,
         frozen=float(job.adapter is not None),
+        fused=float(job.fused_kernels),
         block=layer / GB,
         scores=scores / GB,
         kept_scores=layers * kept_share * scores / GB,
         logits=tokens * model.vocab / layout.tensor * (width / 2) / GB,
-        gathered=block / GB if gathers else 0.0,
-        root=root / GB if gathers else 0.0,
+        gathered=block / GB if gathers or job.offloaded_weights else 0.0,
+        root=root / GB if gathers or job.offloaded_weights else 0.0,
         buckets=trained * job.gradient_bytes / GB
         if layout.sharding == "ddp" and layout.replicas > 1
         else 0.0,

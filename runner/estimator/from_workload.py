@@ -26,6 +26,7 @@ from runner.estimator.workload_recipe import (
     read_recompute,
     read_weights,
     switched_on,
+    weights_offloaded,
 )
 
 _GENERATES = frozenset({"grpo", "rloo", "ppo", "kd"})
@@ -101,7 +102,8 @@ def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> R
         base=base,
         kbit_prepared=base != "plain" and workload.framework in ("trl", "hf", "axolotl"),
         frozen_bytes=weights.frozen,
-        optimizer=read_optimizer(workload, weights, notes),
+        offloaded_weights=weights_offloaded(workload, layout.sharding),
+        optimizer=read_optimizer(workload, weights, layout.sharding, notes),
         checkpointing=recompute.share,
         saves="matmuls" if recompute.selective else "blocks",
         fp32_checkpoints=adapter is not None and layout.sharding == "fsdp",

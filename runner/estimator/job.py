@@ -120,6 +120,8 @@ class Job:
     """Norms and activations were cast to fp32, as PEFT's k-bit preparation does."""
     frozen_bytes: float = 2
     """Bytes per frozen weight that is not quantized."""
+    offloaded_weights: bool = False
+    """Weights live in the host's memory and are copied in block by block."""
     optimizer: Optimizer = ADAMW
     checkpointing: float = 0.0
     """Share of the layers that are recomputed in the backward pass."""

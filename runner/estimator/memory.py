@@ -19,6 +19,7 @@ MEMORY_PRIORS: Mapping[str, Prior] = {
     "kept": Prior(0.85, 0.15),
     "kept_frozen": Prior(0.85, 0.1),
     "block": Prior(1.15, 0.2),
+    "fused": Prior(0.85, 0.1),
     "scores": Prior(1.0, 0.2),
     "logit:eager": Prior(14, 0.2),
     "logit:fused": Prior(8, 0.2),
@@ -58,6 +59,7 @@ class MemoryCoefficients(NamedTuple):
     kept: Any
     kept_frozen: Any
     block: Any
+    fused: Any
     scores: Any
     logit: Any
     gathered: Any
@@ -130,11 +132,12 @@ def combine_memory(value: Any, keys: MemoryKeys) -> MemoryCoefficients:
 
 def project_memory(part: Footprint, c: MemoryCoefficients) -> Peak:
     """The peak of one device, part by part."""
-    kept = part.kept * c.kept * c.kept_frozen**part.frozen + part.kept_scores * c.scores
+    leaner = c.fused**part.fused
+    kept = part.kept * c.kept * c.kept_frozen**part.frozen * leaner + part.kept_scores * c.scores
     inputs = (
         part.inputs * c.inputs + part.fp32_inputs * c.fp32_inputs
     ) * c.offloaded**part.offloaded
-    block = part.block * c.block + part.scores * c.scores
+    block = part.block * c.block * leaner + part.scores * c.scores
     logits = part.logits * c.logit
     over = _positive(logits - block)  # logits and the last block's activations never coexist
     gathered = part.gathered * c.gathered + part.root * c.root

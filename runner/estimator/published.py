@@ -90,7 +90,7 @@ def _job(
     precision = read_precision(row, stack)
     adapter = read_adapter(row, stack, model)
     size = count_parameters(model).total / split.layout.gpus / 1e9
-    weights = read_weights(row, stack, precision, size)
+    weights = read_weights(row, stack, precision, size if model.experts else None)
     share, blocks = read_checkpointing(row, stack, hardware)
     base = read_base(row)
     text = words(row)

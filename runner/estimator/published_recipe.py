@@ -27,7 +27,8 @@ _TARGETS: dict[str, tuple[int, tuple[str, ...]]] = {
 
 
 LARGEST_WIDE = 4.0
-"""Mixtures of the fms table were trained in fp32 where 16 bytes per weight fit 80 GB (inferred)."""
+"""Mixtures of the fms table were trained in fp32 where 16 bytes per weight fit 80 GB (inferred:
+51.9 GB of 3.3e9 weights on one card are 16 bytes each, so the step copies nothing)."""
 
 
 class Weights(NamedTuple):
@@ -146,7 +147,7 @@ def read_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> tuple[floa
         return 0.5, False
     if stated is not None:
         return float(text in ("true", "full", "remat_policy full")), True
-    return _usual_checkpointing(row, stack, hardware), True
+    return _usual_checkpointing(row, stack, hardware), stack != "torchtitan"
 
 
 def _usual_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> float:
@@ -167,8 +168,11 @@ def _usual_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> float:
     return float(stack == "hf" and row.get("method") == "qlora")
 
 
-def read_weights(row: Row, stack: Stack, precision: Precision, size: float) -> Weights:
-    """Bytes per trained weight of the stack's recipe; `size`: parameters per device, 1e9."""
+def read_weights(row: Row, stack: Stack, precision: Precision, size: float | None) -> Weights:
+    """Bytes per trained weight of the stack's recipe.
+
+    `size`: parameters per device of a mixture of experts, 1e9; None for a dense model.
+    """
     adapters = row.get("method") in ("lora", "qlora")
     gpus = row.get("n_gpus") or 1
     if stack in ("llm-foundry", "torchtitan", "maxtext"):
@@ -188,8 +192,9 @@ def read_weights(row: Row, stack: Stack, precision: Precision, size: float) -> W
             if stack in ("litgpt", "torchtune")
             else Weights(4, 0, 4, 8, True)
         )
-    mixture = is_fms(row) and "moe" in str(row.get("model")).lower() + words(row)
-    if (gpus > 1 and newer_accelerate(row)) or (mixture and size < LARGEST_WIDE):
+    if is_fms(row) and size is not None and size < LARGEST_WIDE:
+        return Weights(4, 0, 4, 8, temporary=False)
+    if gpus > 1 and newer_accelerate(row):
         return Weights(4, 0, 4, 8, True)
     return Weights(2, 0, 2, 4, True)
 

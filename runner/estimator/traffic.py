@@ -6,6 +6,9 @@ from kb.catalog.parameters import Parameters
 from runner.estimator.card import XGMI_PAIR, Card, read_card
 from runner.estimator.job import Job
 
+HOST_LINK = 20.0
+"""GB/s between device and host memory, for offloaded weights and states (assumed: PCIe 4)."""
+
 
 def trained_parameters(job: Job, counts: Parameters) -> float:
     """Weights with gradients: all, or adapters and, where asked for, embedding and head."""
@@ -35,7 +38,10 @@ def gather_seconds(job: Job, card: Card, counts: Parameters) -> tuple[float, flo
     """Weights gathered twice and gradients scattered once; and whether ZeRO-3 does it."""
     layout = job.layout
     ranks = layout.shard_ranks
-    if layout.sharding not in ("fsdp", "zero3") or ranks == 1:
+    if layout.sharding not in ("fsdp", "zero3"):
+        return 0.0, 0.0
+    zero3 = float(layout.sharding == "zero3")
+    if ranks == 1 and not job.offloaded_weights:
         return 0.0, 0.0
     per_weight = 2.0
     if job.base != "plain":
@@ -47,7 +53,9 @@ def gather_seconds(job: Job, card: Card, counts: Parameters) -> tuple[float, flo
     )
     split = layout.pipeline * layout.tensor * (layout.expert if job.model.experts else 1)
     seconds = volume / split * (ranks - 1) / ranks / link_speed(job, ranks)
-    return seconds, float(layout.sharding == "zero3")
+    if job.offloaded_weights:  # each rank copies its shard in, forward and backward
+        seconds += 2 * per_weight * counts.total / split / ranks / (1e9 * HOST_LINK)
+    return seconds, zero3
 
 
 def reduce_seconds(job: Job, card: Card, counts: Parameters) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from runner.estimator.columns import at_least
 from runner.estimator.flops import attended, attention_width
 from runner.estimator.job import Job
 from runner.estimator.traffic import (
+    HOST_LINK,
     expert_seconds,
     gather_seconds,
     reduce_seconds,
@@ -27,8 +28,6 @@ REFERENCE_GEMM = 262.0
 """TFLOP/s of the A100, for which the saturation lengths are written."""
 DEQUANTIZE_BYTES = {"plain": 0.0, "nf4": 8.5, "nf4-double": 9.0, "int8": 6.0, "gptq": 10.5}
 """Traffic per quantized weight and pass, bytes: read packed, write and read bf16, with scales."""
-HOST_LINK = 20.0
-"""GB/s between device and host memory, for offloaded states (assumed: PCIe 4)."""
 
 
 class Work(NamedTuple):

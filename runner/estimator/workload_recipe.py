@@ -9,7 +9,7 @@ from audit.records.workload import Workload
 from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model
 from runner.estimator.adapters import count_adapters, name_targets
-from runner.estimator.job import Adapter, Base, Layout, Optimizer, Precision
+from runner.estimator.job import Adapter, Base, Layout, Optimizer, Precision, Sharding
 from runner.estimator.limits import count_of
 
 _STATES = {
@@ -95,7 +95,7 @@ def read_weights(
     frozen = 2.0 if narrow else 4.0
     if not trained:
         return Weights(4, 0, 4, frozen)
-    if half and layout.sharding.startswith("zero"):
+    if half and workload.value("deepspeed_stage") is not None:
         return Weights(2, 4, 2, frozen)
     upcast = layout.sharding == "fsdp" or workload.framework == "llamafactory"
     if narrow and not upcast:
@@ -135,19 +135,28 @@ def read_adapter(workload: Workload, model: Model, notes: Notes) -> Adapter | No
     return Adapter(rank, size.parameters, size.modules, "dora" if method == "dora" else "lora")
 
 
-def read_optimizer(workload: Workload, weights: Weights, notes: Notes) -> Optimizer:
+def weights_offloaded(workload: Workload, sharding: Sharding) -> bool:
+    """Whether weights wait in the host's memory: ZeRO-3's offload_param, FSDP's CPU offload."""
+    if sharding == "fsdp":
+        return switched_on(workload, "fsdp_cpu_offload")
+    return sharding == "zero3" and switched_on(workload, "offload_param")
+
+
+def read_optimizer(
+    workload: Workload, weights: Weights, sharding: Sharding, notes: Notes
+) -> Optimizer:
     """States and temporaries of the named optimizer."""
     name = str(workload.value("optimizer", "adamw_torch")).lower()
     known = name in _STATES or name.startswith("adamw") or name in _FOREACH
     if not known:
         notes.add(f"optimizer {name} taken as AdamW")
     width = 4.0 if weights.weight == 4 or weights.master else 2.0
-    offload = workload.value("offload_optimizer")
+    states_away = sharding.startswith("zero") and switched_on(workload, "offload_optimizer")
     return Optimizer(
         state_bytes=_STATES.get(name, 2 * width),
         temporary=name in _FOREACH or not known,
         in_backward="in_bwd" in name or name in ("lomo", "adalomo"),
-        offloaded=isinstance(offload, str) and offload not in ("none", ""),
+        offloaded=states_away or (sharding == "fsdp" and weights_offloaded(workload, sharding)),
     )
 
 
