@@ -53,7 +53,24 @@ def read_arguments(raw: Json) -> Arguments:
     if not isinstance(found, dict):
         kind = "null" if found is None else type(found).__name__
         return Arguments({}, f"the arguments must be one JSON object, not {kind}")
-    return Arguments(found)
+    fault = _unfit(found)
+    return Arguments({} if fault else found, fault)
+
+
+def _unfit(given: dict[str, Json]) -> str:
+    """Why a mapping can neither be logged nor sent back, where it cannot."""
+    try:
+        size = len(json.dumps(given, ensure_ascii=False, allow_nan=False).encode())
+    except UnicodeEncodeError:
+        return "the arguments hold half a character"
+    except ValueError:
+        return "the arguments hold a number that JSON has not (NaN or Infinity)"
+    return f"the arguments have {size} bytes; at most {MAX_CHARACTERS}" * (size > MAX_CHARACTERS)
+
+
+def clean(text: str) -> str:
+    """The text with halves of characters joined, or replaced where one stands alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def unwrapped(given: dict[str, Json], fields: Collection[str]) -> dict[str, Json]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.backends import Desk, Message, StopReason, ToolCall, Turn, Usage
-from agent.backends.arguments import read_arguments, with_own_ids
+from agent.backends.arguments import clean, read_arguments, with_own_ids
 from agent.backends.faults import BackendFault, fault_of, received
 from agent.backends.model import ModelBackend, tokens_for
 from agent.backends.schemas import chat_tools, strict_schema
@@ -215,17 +215,19 @@ def _turn(
     reading: _Reading, messages: Sequence[Message], tools: Sequence[Tool], usage: Usage | None
 ) -> Turn:
     stop = STOPS.get(reading.stop, "unknown")
-    text, reasoning = "".join(reading.text), "".join(reading.reasoning)
+    text, reasoning = clean("".join(reading.text)), clean("".join(reading.reasoning))
     calls: list[ToolCall] = []
     cut = False
     for _, call in sorted(reading.calls.items()):
         given = read_arguments("".join(call.pieces))
         cut = cut or given.cut
-        calls.append(ToolCall(call.id, call.name, given.given, given.fault))
+        calls.append(ToolCall(clean(call.id), clean(call.name), given.given, given.fault))
     schemas: dict[str, Json] = {tool.name: strict_schema(tool) for tool in tools}
     written = read_tool_text(text, schemas, reasoning=reasoning, ended=stop != "length")
     if not calls and stop in ("tool_use", "end_turn"):
-        calls = [ToolCall("", call.name, call.arguments) for call in written.calls]
+        for found in written.calls:
+            given = read_arguments(found.arguments)
+            calls.append(ToolCall("", found.name, given.given, given.fault))
     text = written.text or ("" if calls else reasoning.strip())
     used = {call.id for message in messages for call in message.tool_calls}
     number = sum(message.role == "assistant" for message in messages) + 1

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agent.backends import Desk, Message, StopReason, ToolCall, Turn, Usage
-from agent.backends.arguments import read_arguments, with_own_ids
+from agent.backends.arguments import clean, read_arguments, with_own_ids
 from agent.backends.faults import BackendFault, fault_of, received
 from agent.backends.model import CONNECT_SECONDS, ModelBackend, need, tokens_for
 from agent.backends.schemas import claude_tools
@@ -179,6 +179,10 @@ def _input_tokens(used: Any) -> int:
 
 def _turn(reading: _Reading, messages: Sequence[Message], usage: Usage | None) -> Turn:
     calls: list[ToolCall] = []
+    for block in reading.blocks.values():
+        for name in ("text", "thinking"):
+            if name in block:
+                block[name] = clean(block[name])
     blocks = [block for _, block in sorted(reading.blocks.items())]
     for index, block in sorted(reading.blocks.items()):
         if block["type"] != "tool_use":
