@@ -56,14 +56,15 @@ def spread_of(job: Job, *, variable: bool) -> Spread:
 
 def speed_width(widths: Mapping[str, Any], job: Job, *, variable: bool) -> float:
     """Half width of a speed: class, combination, and what was never seen together."""
-    cell, kind = cell_of(job), widths["speed"][kind_of(job, variable=variable)]
+    name = kind_of(job, variable=variable)
+    cell, kind = cell_of(job), widths["speed"][name]
     seen = _shrunk(kind, cell)
     runs = kind["cells"].get(cell, (0, 0.0))[0]
     if not runs:
         seen = max(seen, widths["speed"]["dense"]["all"])
     unseen = widths["unseen_cell"] ** 2 / (1 + runs)
     unseen += widths["unseen_card"] ** 2 / (1 + widths["cards"].get(job.hardware.id, 0))
-    return float(widths["scale"]) * math.sqrt(seen**2 + unseen)
+    return float(widths["scale"][name]) * math.sqrt(seen**2 + unseen)
 
 
 def _shrunk(kind: Mapping[str, Any], cell: str) -> float:

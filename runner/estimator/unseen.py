@@ -199,14 +199,32 @@ def _summary(errors: Iterable[float]) -> dict[str, float]:
     }
 
 
-def scale_widths(widths: dict[str, Any], items: Sequence[Observation], errors: Errors) -> float:
-    """Factor on all widths of speeds with which they hold `HELD` of the unseen runs."""
-    once = {**widths, "scale": 1.0}
-    excess = sorted(
+def scale_widths(
+    widths: dict[str, Any], items: Sequence[Observation], errors: Errors
+) -> dict[str, float]:
+    """Factor per class with which widths of speeds hold `HELD` of the unseen runs.
+
+    No class gets less than what all runs together need: a class that looks better than that has
+    few sources, and the next one may be worse.
+    """
+    kinds = [kind_of(item.job, variable=item.variable) for item in items]
+    once = {**widths, "scale": dict.fromkeys(kinds, 1.0)}
+    excess = [
         abs(error) / speed_width(once, item.job, variable=item.variable)
         for item, error in zip(items, errors, strict=True)
-    )
-    return _short(excess[math.ceil(HELD * len(excess)) - 1])
+    ]
+    least = _held(excess)
+    return {
+        kind: max(
+            least, _held([one for one, other in zip(excess, kinds, strict=True) if other == kind])
+        )
+        for kind in sorted(set(kinds))
+    }
+
+
+def _held(excess: Sequence[float]) -> float:
+    """The factor that lets `HELD` of them in."""
+    return _short(sorted(excess)[math.ceil(HELD * len(excess)) - 1])
 
 
 def coverage(widths: dict[str, Any], items: Sequence[Observation], errors: Errors) -> float:
