@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from audit.records.workload import DataLengths
+from workload.data_sample import DataSample
 from workload.detect import Found
 from workload.source import SourceText
 
@@ -21,7 +21,8 @@ class Bundle:
     formats: dict[str, str] = field(default_factory=dict)
     """File name -> format id, the main file included."""
     versions: dict[str, str] = field(default_factory=dict)
-    lengths: DataLengths | None = None
+    sample: DataSample | None = None
+    """The uploaded rows of the data, the largest file of them."""
     beside: dict[str, SourceText] = field(default_factory=dict)
     """Other files by name."""
     companions: dict[str, Found] = field(default_factory=dict)

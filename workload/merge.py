@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from audit.records.errors import InputError
 from audit.records.upload import Upload
-from audit.records.workload import DataLengths
 from workload.bundle import LEADERS, Bundle, base_name
+from workload.data_rows import is_sample
+from workload.data_sample import DataSample, measure_sample
 from workload.detect import Found, detect_dialect
-from workload.lengths import measure_lengths
 from workload.source import SourceText, decode_upload
 from workload.versions import environment_versions, requirement_versions
 
@@ -40,13 +40,14 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
         reason = "two files have the same name"
         raise InputError(reason, remedy="Rename one of them")
     versions: dict[str, str] = {}
-    lengths: DataLengths | None = None
+    samples: list[DataSample] = []
+    unread: dict[str, str] = {}
     formats: dict[str, str] = {}
     rest: list[SourceText] = []
     for upload in uploads:
-        if upload.name.lower().endswith(".jsonl"):
-            lengths = measure_lengths(upload)
-            formats[upload.name] = "data_jsonl"
+        if is_sample(upload):
+            _measure(upload, samples, unread)
+            formats[upload.name] = "data_sample"
             continue
         source = decode_upload(upload)
         stated = _versions_in(source)
@@ -55,10 +56,29 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
         else:
             versions |= stated
             formats[source.name] = "requirements" if source.name.endswith("t") else "env_json"
+    if samples and not rest:
+        reason = "this is a sample of data, and no training file is beside it"
+        remedy = "Upload the config or script that you train with, too"
+        raise InputError(reason, file=samples[0].name, remedy=remedy)
     bundle = _with_main(rest, dialect)
-    bundle.versions, bundle.lengths = versions, lengths
+    bundle.versions = versions
+    if samples:
+        bundle.sample = max(samples, key=lambda sample: sample.rows)
+        others = [one.name for one in samples if one is not bundle.sample]
+        unread |= dict.fromkeys(others, f"a smaller sample of data than {bundle.sample.name}")
     bundle.formats |= formats
+    bundle.unread |= unread
     return bundle
+
+
+def _measure(upload: Upload, samples: list[DataSample], unread: dict[str, str]) -> None:
+    """Add a sample; an array that holds no data, or an unreadable table, is told of as unread."""
+    try:
+        samples.append(measure_sample(upload))
+    except InputError as error:
+        if upload.name.lower().endswith(".jsonl"):
+            raise
+        unread[upload.name] = error.reason
 
 
 def _versions_in(source: SourceText) -> dict[str, str] | None:

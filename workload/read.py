@@ -48,8 +48,9 @@ def read_workload(
 
     Args:
         uploads: the training file, and beside it where there are: requirements.txt or env.json
-            (versions), a `.jsonl` sample (lengths), and what goes with it: an accelerate, DeepSpeed
-            or FSDP config, an adapter config, a trainer state. A zip counts as the files in it.
+            (versions), a sample of the data (lengths, number of examples), and what goes with it:
+            an accelerate, DeepSpeed or FSDP config, an adapter config, a trainer state. A zip
+            counts as the files in it.
         versions: package -> version, before those found in files.
         lengths: token lengths of the data, before those of a sample.
         dialect: a format id or framework name, where detection should not decide.
@@ -79,6 +80,12 @@ def read_bundle(
     used = frozenset(reading.versions) & (frozenset(stated) | reading.stated_versions)
     mask = _Mask(bundle.main)
     notices = [*reading.notices, *joined.notices, *mask.notices()]
+    sample = bundle.sample
+    if sample is not None:
+        counted = sample.count()
+        fields |= {"num_examples": counted} if counted is not None else {}
+        task = fields["task"].value if "task" in fields else None
+        notices += sample.notices(task, bundle.main)
     if not used and reading.versions:
         notices.append(_assumed_versions(reading.versions))
     workload = Workload(
@@ -91,7 +98,7 @@ def read_bundle(
         fields={name: mask.field(value) for name, value in fields.items()},
         versions={**stated, **reading.versions},
         versions_origin="stated" if used else "assumed",
-        lengths=lengths or bundle.lengths,
+        lengths=lengths or (sample.lengths if sample else None),
         notices=tuple(mask.notice(one) for one in notices[:MAX_NOTICES]),
     )
     return ReadBundle(bundle, reading, workload, fields, joined.readings)

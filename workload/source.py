@@ -132,8 +132,22 @@ def decode_upload(upload: Upload) -> SourceText:
     return source
 
 
-def _refuse_large(name: str, data: bytes) -> None:
-    limit = MAX_BYTES
+def decode_sample(upload: Upload) -> SourceText:
+    """The text of a data sample; control characters stay, rows hold what they hold.
+
+    Raises:
+        InputError: empty, too large, binary or not UTF-8.
+    """
+    data, name = upload.data, upload.name
+    if not data.strip():
+        reason = "the data sample is empty"
+        raise InputError(reason, file=name, remedy="Upload rows as they are trained on")
+    _refuse_binary(name, data)
+    _refuse_large(name, data, MAX_SAMPLE_BYTES)
+    return _decode(name, data)
+
+
+def _refuse_large(name: str, data: bytes, limit: int = MAX_BYTES) -> None:
     if name.lower().endswith(".ipynb"):
         limit = MAX_NOTEBOOK_BYTES
     elif name.lower().endswith("trainer_state.json"):

@@ -49,7 +49,7 @@ def test_what_stands_beside_the_training_file_is_used() -> None:
     assert "missing_file" not in kinds(workload)
     assert {file.name: file.format for file in workload.files} == {
         "requirements.txt": "requirements",
-        "data.jsonl": "data_jsonl",
+        "data.jsonl": "data_sample",
         "run.yml": "axolotl_yaml",
         "ds.json": "deepspeed_json",
         "env.json": "env_json",
