@@ -51,6 +51,7 @@ faults: $(VENV)/.dev ## inject known faults into the real files beside the check
 
 calibrate: $(VENV)/.dev ## fit the estimator to the published runs again and print its errors
 	$(BIN)/python -m runner.estimator.calibrate
+	$(BIN)/python benchmarks/estimator_report.py --write
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,8 +1,8 @@
 """Anchors projections to a stated step time: one factor for the file as written and its patch.
 
-The largest part of a projection's error is one constant per machine and software stack (cards left
-out of the fit: 14% before, 4% after one anchor, `docs/why-believe.md`). A step time from the user's
-own log, or stated by hand, takes it out. It is evidence only for the run that it is of: a log of
+The largest part of a projection's error is one constant per machine and software stack (figures of
+cards left out of the fit: `docs/why-believe.md`). A step time from the user's own log, or stated by
+hand, takes it out. It is evidence only for the run that it is of: a log of
 another batch or GPU count is not used, and that is said.
 """
 

@@ -25,6 +25,7 @@ from runner.estimator.coefficients import (
     prior_of,
     speed_keys,
 )
+from runner.estimator.error_tables import error_tables
 from runner.estimator.fit import Problem, solve
 from runner.estimator.footprint import Footprint, measure_footprint
 from runner.estimator.memory import (
@@ -41,6 +42,7 @@ from runner.estimator.unseen import (
     Values,
     coverage,
     cross_validate,
+    left_out,
     memory_widths,
     pair_widths,
     report_errors,
@@ -73,12 +75,14 @@ def main() -> int:
     widths["pairs"] = pair_widths(pairs, speed, speed_errors, memory, memory_errors)
     errors = report_errors(speed, speed_errors, memory, memory_errors)
     errors["coverage"] = coverage(widths, speed, speed_errors)
+    cards = left_out(speed_problem, [item.job.hardware.id for item in speed], speed_values)
     result: dict[str, Any] = {
         "about": "Written by python -m runner.estimator.calibrate; do not edit.",
         "speed": _rounded(speed_values),
         "memory": _rounded(memory_values),
         "intervals": widths,
         "errors": errors,
+        "tables": error_tables(speed, speed_errors, memory, memory_errors, cards),
     }
     path = DATA / "parameters.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

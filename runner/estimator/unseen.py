@@ -36,7 +36,7 @@ def cross_validate(problem: Problem, items: Sequence[Observation], start: Values
     return errors
 
 
-def _left_out(problem: Problem, marks: Sequence[str], start: Values) -> Errors:
+def left_out(problem: Problem, marks: Sequence[str], start: Values) -> Errors:
     """Errors of each part by a fit without it."""
     errors = [0.0] * len(marks)
     for mark in sorted(set(marks)):
@@ -105,8 +105,8 @@ def speed_widths(
     dense = widths["dense"]["all"]
     return {
         "speed": widths,
-        "unseen_cell": _beyond(_median_by(_left_out(problem, cells, start), cells, core), dense),
-        "unseen_card": _beyond(_median_by(_left_out(problem, cards, start), cards, core), dense),
+        "unseen_cell": _beyond(_median_by(left_out(problem, cells, start), cells, core), dense),
+        "unseen_card": _beyond(_median_by(left_out(problem, cards, start), cards, core), dense),
         "cards": dict(sorted(Counter(cards).items())),
     }
 
