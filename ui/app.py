@@ -12,6 +12,7 @@ from agent.report import VERSION
 from agent.settings import Settings
 from ui.desk import Desk
 from ui.download import SAVE
+from ui.knowledge_page import add_knowledge
 from ui.layout import Page, lay_out
 from ui.paint import Values, report_values, view_mark
 from ui.samples import first_audit, sample_names
@@ -67,8 +68,10 @@ def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(600, 3600),
     ) as demo:
+        gr.Navbar(visible=False)  # the pages are links of the top bar
         page = lay_out(settings, sample_names(), first, VERSION)
         _bind(Desk(page, jobs, settings, shown), page, demo)
+    add_knowledge(demo, settings, VERSION)
     return demo.queue(max_size=64)
 
 

@@ -86,7 +86,16 @@ def _assumed(report: Report) -> list[tuple[str, str]]:
 def sharper_card(report: Report) -> str:
     """What the user can state to make the next projection better."""
     lines = _assumed(report)
-    if not lines:
+    sentences = "".join(
+        f"<li>{words(text[:1].upper() + text[1:].rstrip('.'))}.</li>"
+        for text in report.profile.assumptions
+    )
+    assumed = (
+        f'<h4>What the projection assumed</h4><ul class="gg-assumed">{sentences}</ul>'
+        if sentences
+        else ""
+    )
+    if not lines and not assumed:
         lines = [("Nothing was assumed.", "Card, data lengths and versions are yours.")]
     items = "".join(
         f'<li><b>{escape(title)}</b> <span class="gg-muted">{escape(text)}</span></li>'
@@ -95,7 +104,7 @@ def sharper_card(report: Report) -> str:
     return (
         f'<div class="gg-card gg-pad"><h3>Make it sharper</h3>'
         f'<p class="gg-sub">A projection is only as good as what it knows.</p>'
-        f'<ul class="gg-sharper">{items}</ul></div>'
+        f'<ul class="gg-sharper">{items}</ul>{assumed}</div>'
     )
 
 

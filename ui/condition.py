@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from kb.tokens import Token, tokens_of
-from ui.phrases import COMPARED, NAMES, SHARES, SWITCHES, field_code
+from ui.phrases import COMPARED, FRAMEWORKS, NAMES, SHARES, SWITCHES, field_code
 
 _NAMED = re.compile(r"\$([a-z_]+)")
 LET = "let."
@@ -192,6 +192,8 @@ def said_value(left: Phrase, value: Phrase) -> str:
         return f"{float(literal) * 100:g}%{SHARES[left.name]}"
     if left.name == "hardware.vendor" and literal:
         return {"amd": "AMD", "nvidia": "NVIDIA"}.get(literal, literal)
+    if left.name == "framework" and literal in FRAMEWORKS:
+        return FRAMEWORKS[literal]
     return value.yes
 
 

@@ -8,6 +8,7 @@ from audit.records.base import Interval
 from audit.records.finding import Effect, Evidence, Finding
 from audit.records.patch import Edit
 from audit.records.report import Report
+from ui.entry_parts import rule_link
 from ui.figures import times, times_between, value_text, words
 from ui.marks import semantics_chip, severity_mark, source_link
 from ui.standing import WORDS, Placed, place_findings
@@ -147,8 +148,7 @@ def finding_card(placed: Placed) -> str:
         f'<span class="gg-standing">{WORDS[placed.standing]}</span></div>'
         f"<h3>{escape(finding.title)}</h3>{evidence_line(finding.evidence)}"
         f"<p>{words(finding.why)}</p>{_cure(placed)}"
-        f'<div class="gg-source">{source}<code class="gg-rule">'
-        f"{escape(finding.rule_id)}</code></div>"
+        f'<div class="gg-source">{source}{rule_link(finding.rule_id)}</div>'
         f"{_more(finding)}</article>"
     )
 

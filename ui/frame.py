@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Literal
+
+Page = Literal["audit", "kb"]
+PAGES: dict[Page, tuple[str, str]] = {
+    "audit": ("./", "Audit"),
+    "kb": ("./kb", "Knowledge base"),
+}
+"""Page -> address and name."""
 
 
-def top_bar(note: str) -> str:
-    """Brand and what this host can do."""
+def pages(page: Page) -> str:
+    """The links between the pages of the app."""
+    links = "".join(
+        f'<a href="{address}"{" aria-current=page" if name == page else ""}>{text}</a>'
+        for name, (address, text) in PAGES.items()
+    )
+    return f'<nav class="gg-nav" aria-label="Pages">{links}</nav>'
+
+
+def top_bar(note: str, page: Page = "audit") -> str:
+    """Brand, pages, and what this host can do."""
     return (
         '<header class="gg-top"><a class="gg-brand" href="./" aria-label="GPU Goblin, start page">'
         '<svg viewBox="0 0 24 24" width="26" height="26" aria-hidden="true">'
@@ -15,6 +32,7 @@ def top_bar(note: str) -> str:
         '<circle class="gg-eye" cx="9" cy="12.6" r="1.5"/>'
         '<circle class="gg-eye" cx="15" cy="12.6" r="1.5"/>'
         '<path class="gg-mouth" d="M9.3 16.8c1.8 1 3.6 1 5.4 0"/></svg><span>GPU Goblin</span></a>'
+        f"{pages(page)}"
         '<a class="gg-button gg-small gg-new" href="./">New audit</a>'
         f'<span class="gg-right gg-host">{escape(note)}</span></header>'
     )

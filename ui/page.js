@@ -2,6 +2,7 @@
 (() => {
   const COPIED_MS = 2000;
   const textOf = (node) => {
+    if (node.dataset.address) return new URL(node.dataset.address, location.href).href;
     const box = node.matches("input, textarea") ? node : node.querySelector("input, textarea");
     return box ? box.value : node.textContent;
   };
@@ -20,6 +21,16 @@
     }
     setTimeout(() => { label.textContent = before; }, COPIED_MS);
   }
+
+  // A theme that the address asks for stays on the way between the pages.
+  const theme = new URLSearchParams(location.search).get("__theme");
+  if (theme) document.addEventListener("click", (event) => {
+    const link = event.target.closest?.(".gg a[href^='./']");
+    if (!link) return;
+    const url = new URL(link.href);
+    url.searchParams.set("__theme", theme);
+    link.href = url.href;
+  }, true);
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy], [data-press]");
