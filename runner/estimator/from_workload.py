@@ -141,9 +141,15 @@ def _refuse_unknown(workload: Workload) -> None:
         for name in _DECIDING
         if name in workload.fields and workload.fields[name].origin == "unknown"
     )
-    if unknown:
-        message = f"not known without running the file: {', '.join(unknown)}"
-        raise MissingFacts(message, missing=unknown, remedy="State them as plain values.")
+    if not unknown:
+        return
+    first = workload.fields[unknown[0]]
+    message = f"not known without running the file: {', '.join(unknown)}"
+    if first.key and first.source and first.source.startswith("must "):
+        message = f"{first.key} {first.source}"
+    remedy = "State them as plain values."
+    place = (first.file, first.line) if first.line else (None, None)
+    raise MissingFacts(message, missing=unknown, remedy=remedy, file=place[0], line=place[1])
 
 
 def _refuse_task(workload: Workload) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from audit.records.base import Interval, Json
 from audit.records.errors import MissingFacts
+from audit.records.upload import Upload
 from audit.records.workload import DataLengths, Workload
 from kb.catalog.hardware import Hardware, all_hardware, find_hardware
 from runner.estimator.card import read_card
@@ -18,6 +21,9 @@ from runner.estimator.estimate import Estimate, estimate_workload
 from runner.estimator.limits import COUNTS, NAMES
 from runner.estimator.profile import profile_workload
 from tests.runner.stated_workloads import LORA, make_workload
+from workload.read import read_workload
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 FIELDS = sorted(
     {
@@ -184,3 +190,16 @@ def test_other_number_of_processes_is_told() -> None:
     assert any("8 processes" in text for text in alone.assumptions)
     eight = estimate_workload(workload, find_hardware("mi300x"), 8, 1)
     assert not any("processes" in text for text in eight.assumptions)
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "1.5"])
+def test_a_bad_value_of_a_real_file_is_placed(value: str) -> None:
+    text = (EXAMPLES / "axolotl-qlora-192gb.yml").read_text()
+    bad = re.sub(r"(?m)^micro_batch_size: \S+", f"micro_batch_size: {value}", text)
+    assert bad != text
+    workload = read_workload([Upload("mine.yml", bad.encode())])
+    with pytest.raises(
+        MissingFacts, match=r"mine\.yml, line \d+: micro_batch_size must be"
+    ) as caught:
+        estimate_workload(workload, find_hardware("mi300x"), 1, 1)
+    assert caught.value.missing == ("per_device_train_batch_size",)
