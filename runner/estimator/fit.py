@@ -18,7 +18,8 @@ Columns = Any
 """A numpy array, one number per row."""
 ITERATIONS = 30
 SOFT = 0.15
-"""Residuals beyond this (in log) count linearly: a published table holds errors of its own."""
+"""Residuals beyond this (in log) count linearly: a published table holds errors of its own.
+Speeds; peaks of unstated recipes miss by whole multiples, see `calibrate.SOFT`."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Problem:
     weights: Columns
     keyed: dict[str, tuple[str, ...]]
     """Field of the keys -> name of the coefficient that each row uses."""
+    soft: float = SOFT
+    """Residual from which on a row counts linearly."""
 
 
 def solve(
@@ -50,7 +53,7 @@ def solve(
     error, cost = _residuals(problem, lookup, theta, chosen, centre, spread)
     for _ in range(ITERATIONS):
         slope = _jacobian(problem, lookup, theta, chosen)
-        scale = _robust(error) * numpy.sqrt(problem.weights[chosen])
+        scale = _robust(error, problem.soft) * numpy.sqrt(problem.weights[chosen])
         weighted = slope * scale[:, None]
         gradient = weighted.T @ (error * scale) + (theta - centre) / spread**2
         curve = weighted.T @ weighted + numpy.diag(1 / spread**2)
@@ -105,13 +108,14 @@ def _residuals(
     spread: Columns,
 ) -> tuple[Columns, float]:
     error = problem.predict(lookup.of(theta))[rows] - problem.observed[rows]
-    loss = 2 * SOFT**2 * (numpy.sqrt(1 + (error / SOFT) ** 2) - 1)
+    soft = problem.soft
+    loss = 2 * soft**2 * (numpy.sqrt(1 + (error / soft) ** 2) - 1)
     prior = ((theta - centre) / spread) ** 2
     return error, float((loss * problem.weights[rows]).sum() + prior.sum())
 
 
-def _robust(error: Columns) -> Columns:
-    return (1 + (error / SOFT) ** 2) ** -0.25
+def _robust(error: Columns, soft: float) -> Columns:
+    return (1 + (error / soft) ** 2) ** -0.25
 
 
 def _jacobian(problem: Problem, lookup: _Lookup, theta: Columns, rows: Columns) -> Columns:
