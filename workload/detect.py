@@ -42,9 +42,6 @@ KNOWN_KEYS: tuple[tuple[frozenset[str], str], ...] = tuple(
         ("model tuner_type", "an ms-swift config"),
         ("model train_type", "an ms-swift config"),
         ("rlhf_type", "an ms-swift config"),
-        ("model dist_config", "a LLaMA-Factory v1 config"),
-        ("model kernel_config", "a LLaMA-Factory v1 config"),
-        ("model peft_config", "a LLaMA-Factory v1 config"),
     )
 )
 """Training files that are recognised and not read: all keys of a row at the top level."""

@@ -65,7 +65,6 @@ def test_an_unknown_choice_names_the_known_ones() -> None:
         ('{"zero_optimization": {"stage": 2,}', "ds.json", "never closed"),
         ('{"learning_rate": {{ rate }}}', "args.json", "template"),
         ("model_name_or_path: x\ndataset_name: y\n", "sft.yaml", "TRL recipe"),
-        ("model: x\nmodel_class: llm\ndist_config: {}\n", "v1.yaml", "LLaMA-Factory v1"),
         ('{"cells": [], "nbformat": 4}', "a.ipynb", "notebook"),
         ("#!/bin/bash\nexport A=1\ntorchrun train.py --bf16\n", "run.sh", "shell script"),
         ("services:\n  web:\n    image: x\n", "compose.yml", "services"),

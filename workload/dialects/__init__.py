@@ -133,6 +133,11 @@ class Entry(NamedTuple):
 DIALECTS: dict[str, Entry] = {
     "axolotl_yaml": Entry("yaml", "workload.dialects.axolotl:AXOLOTL"),
     "llamafactory_yaml": Entry("yaml", "workload.dialects.llamafactory:LLAMAFACTORY"),
+    "llamafactory_v1_yaml": Entry(
+        "yaml",
+        "workload.dialects.llamafactory_v1:LLAMAFACTORY_V1",
+        "model_class kernel_config dist_config peft_config quant_config",
+    ),
     "trl_recipe_yaml": Entry(
         "yaml",
         "workload.dialects.trl_recipe:TRL_RECIPE",
