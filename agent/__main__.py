@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "is this box fit to train: torch, extensions, memory, limits",
     "list": "the audits kept on this machine",
     "show": "the report of a kept audit",
+    "compare": "the figures of two kept audits side by side",
     "replay": "the recorded events of a kept audit, one per line",
     "export": "the report of a kept audit as JSON, Markdown or a patch",
     "delete": "delete a kept audit with the bytes uploaded for it",

@@ -78,3 +78,20 @@ def test_a_detected_card_is_told_as_detected() -> None:
     request = AuditRequest(uploads=(upload,), hardware="h100-sxm", detected=True)
     assert audit(request).hardware.origin == "detected"
     assert request_from(request.as_json(), [upload]).detected
+
+
+def test_two_kept_audits_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slow = written(tmp_path, "a.yml", AXOLOTL)
+    ids = []
+    for card, extra in (("h100-sxm", ("--keep", "gradient_checkpointing")), ("h100-sxm", ()),
+                        ("mi300x", ())):  # fmt: skip
+        assert main(["audit", str(slow), "--hardware", card, *extra]) == 0
+        ids.append(capsys.readouterr().err.rsplit(" ", 1)[-1].strip())
+    found = answer(capsys, "compare", ids[0], ids[1], "--json")
+    speedup = found["speedup"]
+    assert isinstance(speedup, dict)
+    assert speedup["value"] > 1
+    assert main(["compare", ids[0], ids[1]]) == 0
+    assert "tokens/s per GPU: " in capsys.readouterr().out
+    assert answer(capsys, "compare", ids[0], ids[2], "--json")["verdict"] == "not_comparable"
+    assert main(["compare", ids[0], "f" * 32]) == 2
