@@ -68,7 +68,6 @@ def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(600, 3600),
     ) as demo:
-        gr.Navbar(visible=False)  # the pages are links of the top bar
         page = lay_out(settings, sample_names(), first, VERSION)
         _bind(Desk(page, jobs, settings, shown), page, demo)
     add_knowledge(demo, settings, VERSION)

@@ -42,7 +42,6 @@ def add_knowledge(demo: gr.Blocks, settings: Settings, version: str) -> None:
     """Add the page `/kb` to the app."""
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     with demo.route("Knowledge base", "/kb", show_in_navbar=False):
-        gr.Navbar(visible=False)
         note = frame.host_note(settings.runner, settings.on_space)
         _html(frame.top_bar(note, page="kb"), "gg-bar")
         _html(page_head(), "gg-kb-top")

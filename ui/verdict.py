@@ -15,6 +15,7 @@ from ui.standing import Placed, place_findings
 FORMATS = {
     "axolotl_yaml": "axolotl YAML",
     "llamafactory_yaml": "LLaMA-Factory YAML",
+    "llamafactory_v1_yaml": "LLaMA-Factory v1 YAML",
     "llamafactory_json": "LLaMA-Factory JSON",
     "trl_recipe_yaml": "TRL recipe",
     "torchtune_yaml": "torchtune YAML",

@@ -167,3 +167,23 @@ def phone(browser: Browser, app: App) -> Iterator[Visitor]:
     yield one
     one.context.close()
     assert not one.faults
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The accessibility checker axe-core, fetched for this test run; skipped where it cannot be."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed: axe-core cannot be fetched")
+    folder = tmp_path_factory.mktemp("axe")
+    fetched = subprocess.run(
+        ["npm", "pack", "axe-core@4.11", "--silent"],
+        cwd=folder,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    packed = next(folder.glob("*.tgz"), None)
+    if fetched.returncode != 0 or packed is None:
+        pytest.skip("axe-core could not be fetched from the package registry")
+    shutil.unpack_archive(packed, folder, filter="data")
+    return folder / "package" / "axe.min.js"

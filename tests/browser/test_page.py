@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import urllib.error
 import urllib.request
 from itertools import pairwise
@@ -346,26 +344,6 @@ def test_no_file_of_the_host_is_served(app: App, path: str) -> None:
         urllib.request.urlopen(f"{app.url}/gradio_api/file={path}", timeout=30)
     with refused.value as answer:
         assert answer.code in (403, 404)
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The accessibility checker axe-core, fetched for this test run; skipped where it cannot be."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed: axe-core cannot be fetched")
-    folder = tmp_path_factory.mktemp("axe")
-    fetched = subprocess.run(
-        ["npm", "pack", "axe-core@4.11", "--silent"],
-        cwd=folder,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    packed = next(folder.glob("*.tgz"), None)
-    if fetched.returncode != 0 or packed is None:
-        pytest.skip("axe-core could not be fetched from the package registry")
-    shutil.unpack_archive(packed, folder, filter="data")
-    return folder / "package" / "axe.min.js"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
