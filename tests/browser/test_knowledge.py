@@ -151,6 +151,7 @@ def test_a_phone_reads_a_rule_without_scrolling_sideways(phone: Visitor, app: Ap
     page.locator(".gg-hit a").first.click()
     expect(page.locator(".gg-entry")).to_be_visible()
     expect(page.locator(".gg-hits")).to_be_hidden()
+    expect(page.locator(".gg-choices")).to_be_hidden()
     assert overflow(page) == 0
     page.get_by_role("link", name="Back to the list").click()
     expect(page.locator(".gg-hits")).to_be_visible()
