@@ -49,6 +49,14 @@ def open_page(page: Page, url: str) -> None:
     expect(page.locator("#gg-run")).to_be_enabled()
 
 
+def settled(page: Page) -> None:
+    """Wait until the first event has ended: leaving before is logged as an aborted request."""
+    page.wait_for_function(
+        "performance.getEntriesByType('resource').some(one => one.name.includes('queue/data'))",
+        timeout=SLOW,
+    )
+
+
 def view(page: Page, kind: str) -> None:
     """Wait until the page shows `first`, `run`, `report`, `trouble` or `gone`."""
     mark = page.locator(f'#gg-part-view [data-view="{kind}"]')

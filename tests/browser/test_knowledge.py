@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, Visitor
-from tests.browser.page_steps import SLOW, open_page, overflow
+from tests.browser.page_steps import SLOW, open_page, overflow, settled
 
 pytestmark = pytest.mark.browser
 EVIL = '"><img src=x onerror="alert(1)">'
@@ -30,6 +30,7 @@ def asked(page: Page) -> dict[str, str]:
 def test_a_finding_leads_to_its_rule_and_back(visitor: Visitor, app: App) -> None:
     page = visitor.page
     open_page(page, app.url)
+    settled(page)
     link = page.locator("#gg-report a.gg-rule").first
     name = link.inner_text()
     link.click()
@@ -43,6 +44,7 @@ def test_a_finding_leads_to_its_rule_and_back(visitor: Visitor, app: App) -> Non
     expect(page.locator("#gg-verdict")).to_be_visible(timeout=SLOW)
     nav = page.get_by_role("navigation", name="Pages")
     expect(nav.locator("[aria-current=page]")).to_have_text("Audit")
+    settled(page)
 
 
 def test_search_and_filters_change_list_and_address(visitor: Visitor, app: App) -> None:
@@ -193,3 +195,4 @@ def test_axe_finds_nothing_in_the_knowledge_base(
     page.locator(".gg-nav a").first.click()
     expect(page.locator("#gg-verdict")).to_be_visible(timeout=SLOW)
     assert page.evaluate("document.body.classList.contains('dark')") is (theme == "dark")
+    settled(page)
