@@ -59,7 +59,7 @@ def hardware_text(report: Report) -> str:
         cards += f" {hardware.memory_gb:.0f} GB"
     if hardware.nodes > 1:
         cards += f" on {hardware.nodes} nodes"
-    return f"{cards} (assumed)" if hardware.origin == "assumed" else cards
+    return cards if hardware.origin == "stated" else f"{cards} ({hardware.origin})"
 
 
 def meta_line(report: Report, note: str = "") -> str:
