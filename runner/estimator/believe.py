@@ -16,8 +16,8 @@ def believe() -> Believe:
     text = (
         f"On {exact['runs']} published training runs that the fit had not seen, projected speed "
         f"was off by {exact['median']:.0%} at the median and {exact['mean']:.0%} on average; "
-        f"{errors['coverage']:.0%} of all runs lay inside their 80% interval. The formulas were shaped "
-        "with these runs in view, so runs of a new kind will be further off. "
+        f"{errors['coverage']:.0%} of all runs lay inside their 80% interval. The "
+        "formulas were shaped with these runs in view: runs of a new kind will be further off. "
     )
     text += (
         f"Only {amd['runs']} of them ran on AMD cards (median error {amd['median']:.0%}), nearly "
