@@ -53,7 +53,8 @@ def _edits_headline(report: Report, placed: tuple[Placed, ...]) -> Headline:
         text = f"{count(len(placed), 'finding')}, {count(applied, 'edit')}"
         return Headline(f"{text}, no figures" if report.before is None else text, figures=False)
     if not placed:
-        return Headline("Nothing to fix", figures=False)
+        known = report.comparison.verdict != "not_comparable"
+        return Headline("Nothing to fix" if known else "No finding, no figures", figures=False)
     if all(item.standing == "offered" for item in placed):
         return Headline("Nothing to fix without changing training", figures=False)
     return Headline(f"{count(len(placed), 'finding')}, no edit to your file", figures=False)
@@ -73,7 +74,7 @@ def headline(report: Report, placed: tuple[Placed, ...]) -> Headline:
 
 def well_tuned(report: Report) -> bool:
     """Whether there is nothing to say against the file."""
-    return not report.findings and report.comparison.verdict != "failed"
+    return not report.findings and report.comparison.verdict not in ("failed", "not_comparable")
 
 
 def _stop_sentence(report: Report, placed: tuple[Placed, ...]) -> str:

@@ -46,7 +46,8 @@ def _head(report: Report) -> Iterator[str]:
             "edits that let it start."
         )
         yield ""
-    nothing = "" if report.findings else "Nothing to fix. "
+    known = report.comparison.verdict != "not_comparable"
+    nothing = "" if report.findings else "Nothing to fix. " if known else "No finding. "
     yield f"**{nothing}{_sentence(speedup_text(report.comparison))}** {report.comparison.reason}"
 
 

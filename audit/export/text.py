@@ -46,10 +46,17 @@ def _head(report: Report) -> Iterator[str]:
             "edits that let it start."
         )
     if not report.findings:
-        yield "Nothing to fix."
+        yield _nothing(report)
     yield from _wrapped(f"Verdict: {speedup_text(report.comparison)}")
     if report.comparison.reason:
         yield from _wrapped(report.comparison.reason)
+
+
+def _nothing(report: Report) -> str:
+    """No finding: a result where the run could be projected, and only a part of one where not."""
+    if report.comparison.verdict == "not_comparable":
+        return "No finding, and no figures."
+    return "Nothing to fix."
 
 
 def _findings(report: Report) -> Iterator[str]:
