@@ -146,10 +146,14 @@ def propose_patch(run: AuditRun, given: Chosen) -> Answer:
     if unknown:
         message = f"no finding called {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         raise ModelMistake(message)
+    asked = frozenset(given.finding_ids)
+    chosen = None if asked == known else asked
     if state.patch is None:
-        asked = frozenset(given.finding_ids)
-        run.state = state.moved(chosen=None if asked == known else asked)
+        run.state = state.moved(chosen=chosen)
         run.perform("patch")
+    elif state.chosen is not None and asked != state.chosen:
+        message = f"{PATCH} is made and stays as it is: an audit goes forward only"
+        raise ModelMistake(message)
     made = (PATCH, PATCHED) if run.state.patched else (PATCH,)
     return Answer(tool_answers.tell_patch(run.state), made)
 

@@ -111,12 +111,14 @@ class ChatBackend(ModelBackend):
         reading = _Reading(self._server.model)
         try:
             request = self._request(messages, tools)
+            self.show("request", request)
             if self._streams:
                 await self._stream(client, request, reading)
             else:
                 await self._whole(client, request, reading)
         finally:
             await client.exit_stack.aclose()
+        self.show("answer", [reading.text, reading.reasoning, reading.pieces, reading.stop])
         usage = reading.usage(self.used)
         if not reading.stop:
             began = reading.seen
@@ -180,6 +182,11 @@ class _Reading:
             if isinstance(call, dict):
                 self._add(call)
         self.stop = choice.get("finish_reason") or self.stop
+
+    @property
+    def pieces(self) -> list[tuple[str, str]]:
+        """Name and raw arguments of every call so far."""
+        return [(call.name, "".join(call.pieces)) for _, call in sorted(self.calls.items())]
 
     def usage(self, priced: Callable[[str, int, int], Usage]) -> Usage | None:
         """What the answer cost; None where the server does not say."""

@@ -100,6 +100,7 @@ class ClaudeBackend(ModelBackend):
 
     async def _attempt(self, request: dict[str, Any], messages: Sequence[Message]) -> Turn:
         reading = _Reading()
+        self.show("request", request)
 
         def usage() -> Usage | None:
             return self.used(request["model"], *reading.tokens) if reading.tokens[0] else None
@@ -111,6 +112,7 @@ class ClaudeBackend(ModelBackend):
         async with stream, aclosing(received(stream, usage)) as events:
             async for event in events:
                 reading.take(event)
+        self.show("answer", [reading.blocks, reading.pieces, reading.stop])
         if not reading.stop:
             detail = "no stop reason arrived"
             raise BackendFault(

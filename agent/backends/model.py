@@ -14,6 +14,7 @@ from agent.drive import Wait
 from agent.guards import CUT_OFF
 from agent.settings import ModelSettings
 from audit.records.errors import SetupError
+from audit.records.events import LogData
 
 if TYPE_CHECKING:
     from agent.tools import Tool
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MAX_TOKENS = 4096
 """Of one answer: a thought, a short text and a call; doubled after an answer that was cut off."""
 MAX_TOKENS_EVER = 16_384
+MAX_SHOWN = 4000
+"""Characters of a request or an answer in the log."""
 CONNECT_SECONDS, SILENT_SECONDS = 10.0, 60.0
 """A server that says nothing for so long has stalled."""
 RULES = "Or audit without a model: --backend rules needs no key and finds the same."
@@ -64,6 +67,18 @@ class ModelBackend:
     async def shut(self) -> None:
         """`close`, inside an event loop."""
         raise NotImplementedError
+
+    def show(self, what: str, said: object) -> None:
+        """With GOBLIN_DEBUG_BACKEND=1: what was sent or came back, redacted and bounded."""
+        if self.models.debug:
+            import json
+
+            from audit.log.redact import redact
+
+            text = redact(json.dumps(said, ensure_ascii=False, default=str))
+            if len(text) > MAX_SHOWN:
+                text = f"{text[:MAX_SHOWN]} ... ({len(text)} characters)"
+            self.desk.record(LogData(text=f"{what}: {text}"))
 
     def used(self, model: str, tokens_in: int, tokens_out: int) -> Usage:
         """Usage with its price, where the operator stated one."""

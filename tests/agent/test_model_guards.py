@@ -14,10 +14,10 @@ from agent.backends import ToolResult
 from agent.budget import Budget, Limits
 from agent.prompt import CLOSE, OPEN, shown
 from audit.records.events import STAGES, Event
-from tests.agent.model_audits import STEPS, WIRES, play, report, script, told, why
+from tests.agent.model_audits import KEY, STEPS, TOKEN, WIRES, play, report, script, told, why
 from tests.agent.provider import Answer, Call
 from tests.agent.test_tool_text_table import hermes, kimi, mistral_v11, qwen_xml
-from tests.agent.training_files import STOPS
+from tests.agent.training_files import STOPS, WELL_TUNED
 
 CHAT = ("openai", "huggingface")
 both = pytest.mark.parametrize("wire", WIRES)
@@ -189,6 +189,41 @@ def test_18_figures_of_a_model_go_nowhere(wire: str) -> None:
     honest, _ = play(wire, script())
     assert report(events).comparison == report(honest).comparison
     assert report(events).after == report(honest).after
+
+
+@both
+def test_19_a_patch_that_changes_nothing_has_nothing_to_benchmark(wire: str) -> None:
+    turns = [
+        *script(0, 1, 2),
+        call("propose_patch", {"workload_id": "wl_1", "finding_ids": []}),
+        *script(4, 5),
+        call("compare_runs", {"before_id": "bench_1", "after_id": "bench_1"}),
+    ]
+    events, _ = play(wire, turns, text=WELL_TUNED)
+    assert finished(events)
+    assert "changes nothing" in results(events)[3][1]
+    assert not results(events)[5][0]
+    assert report(events).comparison.verdict == "no_difference"
+
+
+@both
+def test_a_patch_stays_as_it_is_made(wire: str) -> None:
+    other = call("propose_patch", {"workload_id": "wl_1", "finding_ids": ["f_1"]})
+    events, _ = play(wire, [*script(0, 1, 2, 3), other, *script(4, 5, 6)])
+    assert finished(events)
+    assert "stays as it is" in results(events)[4][1]
+
+
+@both
+def test_the_wire_is_shown_when_asked_for_and_holds_no_key(wire: str) -> None:
+    text = f"{STOPS}# {KEY}\n"
+    events, _ = play(wire, script(), text=text, models={"debug": True})
+    shown_lines = [data["text"] for data in told(events, "log")]
+    assert sum(line.startswith("request: ") for line in shown_lines) == len(STEPS)
+    assert sum(line.startswith("answer: ") for line in shown_lines) == len(STEPS)
+    assert max(map(len, shown_lines)) < 5000
+    assert not any(KEY in line or TOKEN in line for line in shown_lines)
+    assert not told(play(wire, script())[0], "log")
 
 
 @both
