@@ -20,9 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from audit.records.errors import InputError  # noqa: E402
-from audit.records.upload import Upload  # noqa: E402
-from workload.read import read_workload  # noqa: E402
+from audit.records.errors import InputError
+from audit.records.upload import Upload
+from workload.read import read_workload
 
 SHARED = ROOT.parent / "shared" / "configs"
 GOLDEN = ROOT / "tests" / "workload" / "golden"
