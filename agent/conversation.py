@@ -107,7 +107,8 @@ class Conversation:
             self.messages = shortened(self.messages)
             return
         whole = turn.stop_reason in ("pause", "end_turn", "tool_use")
-        replay = turn.replay if whole else None
+        # A call that is sent back wants its result, and none of these has one.
+        replay = turn.replay if whole and not turn.tool_calls else None
         self.messages.append(Message("assistant", turn.text or "(no answer)", replay=replay))
         if advice.hint:
             self.messages.append(Message("user", advice.hint))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.backends import Desk, Message, StopReason, ToolCall, Turn, Usage
 from agent.backends.arguments import clean, read_arguments, with_own_ids
-from agent.backends.faults import BackendFault, fault_of, received
+from agent.backends.faults import BackendFault, fault_of, misread, received
 from agent.backends.model import ModelBackend, tokens_for
 from agent.backends.schemas import chat_tools, strict_schema
 from agent.backends.text_protocol import native_history, system_with_tools, text_history
@@ -134,16 +134,22 @@ class ChatBackend(ModelBackend):
             )
         except Exception as error:
             raise fault_of(error) from error
-        async with aclosing(received(stream, lambda: reading.usage(self.used))) as chunks:
+
+        def usage() -> Usage | None:
+            return reading.usage(self.used)
+
+        async with aclosing(received(stream, usage)) as chunks:
             async for chunk in chunks:
-                reading.take(chunk)
+                with misread(usage):
+                    reading.take(chunk)
 
     async def _whole(self, client: Any, request: dict[str, Any], reading: _Reading) -> None:
         try:
             answer = await client.chat_completion(**request)
         except Exception as error:
             raise fault_of(error) from error
-        reading.take(answer)
+        with misread(lambda: reading.usage(self.used)):
+            reading.take(answer)
 
 
 @dataclass(slots=True)

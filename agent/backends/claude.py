@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.backends import Desk, Message, StopReason, ToolCall, Turn, Usage
 from agent.backends.arguments import clean, read_arguments, with_own_ids
-from agent.backends.faults import BackendFault, fault_of, received
+from agent.backends.faults import BackendFault, fault_of, misread, received
 from agent.backends.model import CONNECT_SECONDS, ModelBackend, need, tokens_for
 from agent.backends.schemas import claude_tools
 from agent.prompt import shown
@@ -111,7 +111,8 @@ class ClaudeBackend(ModelBackend):
             raise fault_of(error) from error
         async with stream, aclosing(received(stream, usage)) as events:
             async for event in events:
-                reading.take(event)
+                with misread(usage):
+                    reading.take(event)
         self.show("answer", [reading.blocks, reading.pieces, reading.stop])
         if not reading.stop:
             detail = "no stop reason arrived"

@@ -7,7 +7,8 @@ that the reader gets are the same for every backend.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from agent.backends import Usage
@@ -108,6 +109,16 @@ async def received(
             yield item
     except Exception as error:
         raise fault_of(error, usage=usage(), began=began) from error
+
+
+@contextmanager
+def misread(usage: Callable[[], Usage | None]) -> Iterator[None]:
+    """A piece of an answer that has another shape than the protocol says is a broken answer."""
+    try:
+        yield
+    except _MISREAD as error:
+        detail = "a piece of it has another shape than the protocol says"
+        raise BackendFault(kind="broken", detail=detail, usage=usage(), began=True) from error
 
 
 def fault_of(error: Exception, *, usage: Usage | None = None, began: bool = False) -> BackendFault:

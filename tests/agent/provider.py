@@ -43,7 +43,8 @@ class Answer:
     """Type and message of a refused request, or of an error inside the stream (`cut`)."""
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
-    """A raw body instead."""
+    """A raw body instead, of the content type `kind`."""
+    kind: str = "application/json"
     cut: str = ""
     """How the stream ends before its stop reason: close, abort, stall, error, or stop (all but)."""
     usage: tuple[int, int] | None = (1000, 50)
@@ -128,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         error: dict[str, Any] = {"type": kind, "message": message}
         body = {"type": "error", "error": error} if claude else {"error": error}
         text = answer.body if answer.body is not None else json.dumps(body)
-        self._send(answer.status, text, "application/json", answer.headers)
+        self._send(answer.status, text, answer.kind, answer.headers)
 
     def _send(
         self, status: int, text: str, kind: str, headers: dict[str, str] | None = None

@@ -294,6 +294,22 @@ def test_a_stream_of_nonsense_is_a_broken_answer(wire: str) -> None:
         assert stages_done(events) == list(STAGES)
 
 
+NONSENSE = [
+    "event: x\ndata: 7\n\n",
+    'event: message_start\ndata: {"type": "message_start"}\n\n',
+    'event: content_block_delta\ndata: {"type": "content_block_delta", "delta": 3}\n\n',
+    "event: error\ndata: what\n\n",
+    "event: message_stop\ndata: {broken\n\n",
+]
+
+
+@pytest.mark.parametrize("body", NONSENSE)
+def test_events_of_another_shape_are_a_broken_answer(body: str) -> None:
+    events, server = play("claude", [Answer(body=body, kind="text/event-stream"), *script()])
+    assert whole_audit(events)
+    assert len(server.requests) == len(STEPS) + 1
+
+
 @both
 def test_45_an_unknown_cost_is_not_nothing(wire: str) -> None:
     turns = [Answer(calls=turn.calls, usage=None) for turn in script()]
