@@ -1,142 +1,19 @@
 """Typed entry points to an audit for the page, the command line, MCP and callers in Python.
 
-It decides nothing: it holds what is asked for and hands it to the loop. Heavy rooms are imported
-inside the functions, so that importing this module is cheap.
+It decides nothing: it hands a request to the loop. Heavy rooms are imported inside the functions,
+so that importing this module is cheap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING
 
-from agent.named import BACKENDS, RUNNERS, check_name
-from audit.records.base import Json
-from audit.records.errors import GoblinError, InputError, UserError
-from audit.records.finding import Semantics
+from agent.request import AuditRequest, check_request
+from audit.records.errors import GoblinError, InputError
 from audit.records.report import Report
-from audit.records.upload import Upload
-from audit.records.workload import DataLengths
 
 if TYPE_CHECKING:
     from audit.records.events import Event
-
-DEFAULT_HARDWARE = "mi300x"
-"""The card assumed when none is named and none is detected; the report says so."""
-DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
-"""Edits that keep what is learned; `dynamics` edits are offered unless the user includes them."""
-MAX_FILES = 20
-MAX_GPUS, MAX_NODES, MAX_STEPS = 1024, 1024, 10_000
-"""Bounds against a slip of the keyboard; larger runs are not in the estimator's experience."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRequest:
-    """What one audit is asked to look at, and on which card. Raw bytes stay in `uploads`."""
-
-    uploads: tuple[Upload, ...]
-    """The main file first; files that belong to it after."""
-    hardware: str | None = None
-    """A hardware id in any spelling; None: `mi300x`, origin `assumed`."""
-    detected: bool = False
-    """`hardware` is the card found on this machine, nobody named it."""
-    gpus: int = 1
-    """GPUs per node."""
-    nodes: int = 1
-    lengths: DataLengths | None = None
-    """Token lengths of the samples; None: the reader's assumption, marked so."""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    """Package -> version whose defaults to read; empty: the reader's, origin `assumed`."""
-    dialect: str | None = None
-    """Format id that the user insists on; None: detected."""
-    include: frozenset[Semantics] = DEFAULT_INCLUDE
-    """Semantics of the edits that the patch may hold."""
-    keep: frozenset[str] = frozenset()
-    """Field names that the patch must leave as they are."""
-    backend: str = "rules"
-    runner: str = "fake"
-    step_s: float | None = None
-    """Seconds of one optimizer step of the file as written, stated by the user: projections are
-    scaled to it. None: those of a log beside the file, where there is one."""
-    steps: int = 50
-    """Timed optimizer steps per arm of a benchmark."""
-    max_turns: int = 16
-    """Turns that the backend may take before the rules finish the audit."""
-
-    def as_json(self) -> dict[str, Json]:
-        """Everything but the bytes, for the log; `request_from` reads it back."""
-        return {
-            "hardware": self.hardware,
-            "detected": self.detected,
-            "gpus": self.gpus,
-            "nodes": self.nodes,
-            "lengths": self.lengths.model_dump(mode="json") if self.lengths else None,
-            "versions": dict(self.versions),
-            "dialect": self.dialect,
-            "include": sorted(self.include),
-            "keep": sorted(self.keep),
-            "backend": self.backend,
-            "runner": self.runner,
-            "step_s": self.step_s,
-            "steps": self.steps,
-            "max_turns": self.max_turns,
-        }
-
-
-def request_from(kept: Mapping[str, Json], uploads: Sequence[Upload]) -> AuditRequest:
-    """The request of an earlier audit, from what the log holds of it and the kept bytes."""
-    lengths = kept["lengths"]
-    return AuditRequest(
-        **{
-            **kept,
-            "uploads": tuple(uploads),
-            "lengths": DataLengths.model_validate(lengths) if lengths else None,
-            "include": cast("frozenset[Semantics]", frozenset(kept["include"])),
-            "keep": frozenset(kept["keep"]),
-        }
-    )
-
-
-def check_request(request: AuditRequest) -> None:
-    """Refuse what can be refused without reading a file.
-
-    Raises:
-        UserError: no file or too many, an unknown card, backend or runner, a count out of bounds.
-    """
-    from kb.catalog.hardware import find_hardware
-
-    if not request.uploads:
-        message = "there is no file to audit"
-        raise InputError(message, remedy="Give the file that you train with.")
-    if len(request.uploads) > MAX_FILES:
-        message = f"{len(request.uploads)} files are too many for one audit"
-        raise InputError(message, remedy=f"Give at most {MAX_FILES} that belong together.")
-    check_names(request.uploads)
-    find_hardware(request.hardware or DEFAULT_HARDWARE)
-    check_name("backend", request.backend, BACKENDS)
-    check_name("runner", request.runner, RUNNERS)
-    unknown = sorted(set(request.include) - set(get_args(Semantics)))
-    if unknown:
-        message = f"include does not know {', '.join(unknown)}"
-        raise UserError(message, remedy=f"Known: {', '.join(get_args(Semantics))}.")
-    for name, value, low, high in (
-        ("gpus", request.gpus, 1, MAX_GPUS),
-        ("nodes", request.nodes, 1, MAX_NODES),
-        ("steps", request.steps, 1, MAX_STEPS),
-        ("max_turns", request.max_turns, 0, 100),
-    ):
-        if not low <= value <= high:
-            message = f"{name} is {value}; it must lie between {low} and {high}"
-            raise UserError(message)
-
-
-def check_names(uploads: Sequence[Upload]) -> None:
-    """Refuse two files of one name: lines and edits are told apart by it; raises InputError."""
-    names = [upload.name for upload in uploads]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        message = f"two files are called {', '.join(twice)}"
-        raise InputError(message, remedy="Give them different names.")
 
 
 def audit(request: AuditRequest) -> Report:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from agent.api import AuditRequest, check_request, request_from
+from agent.request import AuditRequest, check_request, request_from
 from agent.settings import Settings
 from audit.log.faults import record_fault
 from audit.log.history import AuditStatus, Summary
@@ -229,7 +229,14 @@ class Jobs:
         from agent.drive import drive
         from agent.loop import run_audit
 
-        for _ in drive(run_audit(request, self._store, audit_id, cancelled=stop.is_set)):
+        events = run_audit(
+            request,
+            self._store,
+            audit_id,
+            cancelled=stop.is_set,
+            models=self._settings.models,
+        )
+        for _ in drive(events):
             pass
 
 

@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
-from agent.api import AuditRequest
 from agent.backends import Backend, Desk
 from agent.budget import Budget, Limits
 from agent.conversation import Conversation, counted
 from agent.guards import MAX_NUDGES, Guards
 from agent.named import BACKENDS, MODELS, make
 from agent.report import Made, build_report
+from agent.request import AuditRequest
 from agent.run import AuditRun
 from agent.services import Services, make_services
 from agent.settings import ModelSettings, read_models

@@ -13,7 +13,7 @@ from agent.backends import ToolResult
 from audit.log.redact import redact
 
 if TYPE_CHECKING:
-    from agent.api import AuditRequest
+    from agent.request import AuditRequest
     from kb.catalog.hardware import Hardware
 
 OPEN, CLOSE = "<upload_data>", "</upload_data>"

@@ -22,7 +22,7 @@ from audit.records.upload import Upload
 from audit.records.workload import Workload
 
 if TYPE_CHECKING:
-    from agent.api import AuditRequest
+    from agent.request import AuditRequest
     from kb.choose import Choice
     from workload.patch import Edited, Outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.api import AuditRequest
+from agent.request import AuditRequest
 from agent.services import make_services
 from agent.stages import STAGE
 from agent.state import AuditState

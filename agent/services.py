@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agent.api import DEFAULT_HARDWARE, AuditRequest
+from agent.request import DEFAULT_HARDWARE, AuditRequest
 from audit.records.base import Record
 from audit.records.errors import Cancelled
 

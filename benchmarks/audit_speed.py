@@ -66,8 +66,8 @@ def cold(rounds: int, folder: Path) -> dict[str, float]:
 
 def warm(rounds: int, folder: Path) -> list[Warm]:
     """Every example again and again in this process, as the page runs them."""
-    from agent.api import AuditRequest
     from agent.jobs import Jobs
+    from agent.request import AuditRequest
     from agent.settings import Settings
     from audit.records.upload import Upload
 

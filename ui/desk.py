@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from agent.api import AuditRequest
 from agent.jobs import Jobs, Started
+from agent.request import AuditRequest
 from agent.settings import Settings
 from audit.records.errors import GoblinError, UserError
 from audit.records.events import ErrorData

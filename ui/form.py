@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.api import AuditRequest
+from agent.request import AuditRequest
 from agent.settings import Settings
 from audit.log.redact import redact
 from audit.records.errors import InputError

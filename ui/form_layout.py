@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from agent.api import DEFAULT_HARDWARE
+from agent.request import DEFAULT_HARDWARE
 from agent.settings import Settings
 from kb.catalog.hardware import Hardware, all_hardware
 from ui.verdict import FORMATS

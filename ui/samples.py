@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.api import AuditRequest, audit
+from agent.api import audit
+from agent.request import AuditRequest
 from agent.settings import ROOT, Settings
 from audit.records.errors import GoblinError, UnknownName
 from audit.records.report import Report

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agent.api import AuditRequest, report_of
+from agent.api import report_of
 from agent.commands.files import read_files
 from agent.commands.options import (
     add_anchor,
@@ -23,6 +23,7 @@ from agent.commands.options import (
 )
 from agent.commands.write import FORMATS, as_format, write_folder
 from agent.named import BACKENDS, RUNNERS
+from agent.request import AuditRequest
 from agent.settings import Settings
 from audit.records.errors import Cancelled
 from audit.records.finding import SEVERITIES

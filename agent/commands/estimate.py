@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agent.api import DEFAULT_HARDWARE
 from agent.commands.files import read_file, read_files
 from agent.commands.options import (
     add_anchor,
@@ -19,6 +18,7 @@ from agent.commands.options import (
     settings,
     versions_of,
 )
+from agent.request import DEFAULT_HARDWARE
 from audit.records.base import Json
 from audit.records.errors import InputError
 

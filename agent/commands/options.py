@@ -6,8 +6,8 @@ import argparse
 import os
 from typing import NamedTuple, get_args
 
-from agent.api import DEFAULT_INCLUDE
 from agent.commands.files import read_file
+from agent.request import DEFAULT_INCLUDE
 from agent.settings import Settings, read_settings
 from audit.records.errors import UserError
 from audit.records.finding import Semantics

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.api import AuditRequest, check_names, check_request
 from agent.commands.files import STDIN, read_files
 from agent.commands.options import (
     add_card,
@@ -23,6 +22,7 @@ from agent.commands.options import (
 )
 from agent.commands.patch_jobs import run_jobs
 from agent.commands.values import field_edits
+from agent.request import AuditRequest, check_names, check_request
 from audit.records.errors import InputError, UserError
 from audit.records.finding import FieldEdit
 from audit.records.patch import Patch

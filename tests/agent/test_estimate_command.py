@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.__main__ import main
-from agent.api import AuditRequest, audit, request_from
+from agent.api import audit
+from agent.request import AuditRequest, request_from
 from audit.records.upload import Upload
 from tests.agent.training_files import AXOLOTL, written
 

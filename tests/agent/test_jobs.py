@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.api import request_from
 from agent.jobs import MAX_WAITING, Jobs
+from agent.request import request_from
 from agent.settings import Settings
 from audit.log.ids import new_secret
 from audit.log.store import Store

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent.api import AuditRequest, audit, report_of
+from agent.api import audit, report_of
 from agent.backends import Backend, Message, ToolCall, Turn
 from agent.backends.rules import RulesBackend
 from agent.backends.scripted import ScriptedBackend
 from agent.drive import drive
 from agent.loop import run_audit
+from agent.request import AuditRequest
 from agent.tools import TOOLS
 from audit.log.ids import new_secret
 from audit.log.store import Store

@@ -101,12 +101,11 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install" in last.data["remedy"]
 
 
-def test_63_two_at_once_share_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_63_two_at_once_share_nothing(tmp_path: Path) -> None:
     slow = [Answer(calls=turn.calls, delay=0.05) for turn in script()]
     with provider(*slow) as first:
-        monkeypatch.setenv("GOBLIN_OPENAI_BASE_URL", f"{first.url}/v1")
-        monkeypatch.setenv("GOBLIN_OPENAI_MODEL", "one")
-        jobs = Jobs(read_settings({"GOBLIN_DATA_DIR": str(tmp_path)}))
+        stated = {"GOBLIN_OPENAI_BASE_URL": f"{first.url}/v1", "GOBLIN_OPENAI_MODEL": "one"}
+        jobs = Jobs(read_settings({**stated, "GOBLIN_DATA_DIR": str(tmp_path)}))
         try:
             model = jobs.start(request_for(STOPS, backend="openai"))
             beside = jobs.start(request_for(STOPS, name="b.yml"))

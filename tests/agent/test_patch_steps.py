@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.api import AuditRequest, audit
+from agent.api import audit
 from agent.propose import patched_uploads
+from agent.request import AuditRequest
 from audit.records.report import Report
 from audit.records.upload import Upload
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.api import AuditRequest, audit
+from agent.api import audit
 from agent.plan import LeftOut, effective_batch, plan_patch, with_edits
+from agent.request import AuditRequest
 from agent.services import Services, make_services
 from audit.records.finding import Effect, Evidence, FieldEdit, Finding, Semantics, Source
 from audit.records.patch import Edit

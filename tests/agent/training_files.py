@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.api import AuditRequest
 from agent.jobs import Jobs
+from agent.request import AuditRequest
 from audit.records.events import Event
 from audit.records.upload import Upload
 
