@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from audit.export.arms import Bar, Metric, arm_labels, bars_of, charted, only_one
+from audit.export.parts import Share, memory_shares, time_shares
+from audit.export.step_walk import edit_by_edit, walk, what_is_left
 from audit.records.report import Report
-from ui.arms import Bar, Metric, arm_labels, bars_of, charted, only_one
 from ui.figures import change, ends, figure, marked, number, spread
-from ui.parts import Share, memory_shares, time_shares
-from ui.step_walk import edit_by_edit, walk, what_is_left
 from ui.verdict import badge_of
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from audit.export.arms import Bar, bars_of, charted
 from audit.records.base import Interval, Provenance
 from audit.records.report import Report
-from ui.arms import Bar, bars_of, charted
 from ui.figures import ends, spread
 
 BEFORE, AFTER = "#83888f", "#1b86c9"

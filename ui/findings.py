@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from audit.export.standing import WORDS, Placed, place_findings
 from audit.records.base import Interval
 from audit.records.finding import Effect, Evidence, Finding
 from audit.records.patch import Edit
@@ -11,7 +12,6 @@ from audit.records.report import Report
 from ui.entry_parts import rule_link
 from ui.figures import times, times_between, value_text, words
 from ui.marks import semantics_chip, severity_mark, source_link
-from ui.standing import WORDS, Placed, place_findings
 
 SCALE = 3.0
 """Ratio at the right end of the small interval mark."""

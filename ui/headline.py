@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
+from audit.export.standing import Placed
 from audit.records.report import Report
 from ui.figure_row import spread_text
 from ui.figures import count, marked, times, times_between, words
-from ui.standing import Placed
 
 
 class Headline(NamedTuple):

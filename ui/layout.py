@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from agent.settings import Settings
+from audit.export.arms import METRICS
 from ui import frame
-from ui.arms import METRICS
 from ui.form_layout import Form, lay_out_form
 from ui.paint import NONE, PLOTS, TEXTS, Values
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from audit.export.arms import METRICS, charted
 from audit.records.report import Report
 from ui import before_after as words
-from ui.arms import METRICS, charted
 from ui.before_after import caption
 from ui.believe import believe_part
 from ui.charts import metric_charts

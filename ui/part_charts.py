@@ -8,9 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from audit.export.arms import arm_labels, arms_of
+from audit.export.parts import Share, memory_shares
+from audit.export.step_walk import walk
 from audit.records.base import Provenance
 from audit.records.report import Report
-from ui.arms import arm_labels, arms_of
 from ui.charts import (
     AFTER,
     BEFORE,
@@ -24,8 +26,6 @@ from ui.charts import (
     whiskers,
 )
 from ui.figures import ends, number, spread
-from ui.parts import Share, memory_shares
-from ui.step_walk import walk
 
 WRAP = 46
 """Characters of a label that fit above a bar on a phone."""

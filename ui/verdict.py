@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from html import escape
 
+from audit.export.standing import Placed, place_findings
 from audit.records.report import Report
 from ui.figure_row import figure_row
 from ui.figures import count, duration
 from ui.headline import headline, lede
 from ui.marks import Shape, copy_button, press_button, provenance_badge, severity_mark
 from ui.marks import icon as picture
-from ui.standing import Placed, place_findings
 
 FORMATS = {
     "axolotl_yaml": "axolotl YAML",

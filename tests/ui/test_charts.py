@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from audit.export.arms import bars_of
+from audit.export.step_walk import edit_by_edit, walk, what_is_left
 from audit.records.patch import PatchStep
 from tests.ui import page_reports as made
-from ui.arms import bars_of
 from ui.charts import AFTER, BEFORE, PARTS, metric_charts
 from ui.part_charts import memory_chart, time_chart
-from ui.step_walk import edit_by_edit, walk, what_is_left
 
 
 def luminance(colour: str) -> float:

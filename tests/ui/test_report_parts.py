@@ -8,11 +8,12 @@ from itertools import pairwise
 
 import pytest
 
+from audit.export.arms import charted
+from audit.export.standing import place_findings
 from audit.records.comparison import Comparison
 from audit.records.patch import Patch
 from audit.records.report import Report
 from tests.ui import page_reports as made
-from ui.arms import charted
 from ui.before_after import caption, heading, memory_table, table, time_caption
 from ui.believe import believe_part
 from ui.checked import checked_part
@@ -21,7 +22,6 @@ from ui.findings import findings_heading, findings_part
 from ui.headline import headline
 from ui.paint import NONE, TEXTS, report_values
 from ui.run_it import commands, patch_name, run_it_part
-from ui.standing import place_findings
 from ui.verdict import verdict_card
 
 VOID = {"br", "circle", "path", "img", "input"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from audit.export.arms import arms_of, only_one
+from audit.export.numbers import number, rounded, step_of
+from audit.export.parts import TIME_NAMES, by_part, name_of
 from audit.records.base import Provenance
 from audit.records.metrics import Metrics
 from audit.records.report import Report
-from ui.arms import arms_of, only_one
-from ui.figures import number, rounded, step_of
-from ui.parts import TIME_NAMES, by_part, name_of
 
 REST = "The rest"
 SMALL = 0.005

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from audit.export.arms import arms_of, only_one
 from audit.records.profile import Part
 from audit.records.report import Report
-from ui.arms import arms_of, only_one
 
 TIME_NAMES = {
     "gemm": "Matrix work",
