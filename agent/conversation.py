@@ -19,7 +19,7 @@ from agent.synthesis import missing_stages
 from agent.tools import TOOLS, call_tool, checked, rank
 from audit.records.base import Record
 from audit.records.errors import GoblinError
-from audit.records.events import ThoughtData, ToolCallData, ToolResultData, UsageData
+from audit.records.events import LogData, ThoughtData, ToolCallData, ToolResultData, UsageData
 
 MAX_CALLS_PER_TURN = 8
 """Further calls of one turn are answered "not run"."""
@@ -88,7 +88,9 @@ class Conversation:
 
     def _say(self, turn: Turn) -> None:
         if turn.text:
-            self.run.services.record(ThoughtData(text=turn.text[:MAX_THOUGHT]))
+            self.run.services.record(
+                ThoughtData(text=turn.text[:MAX_THOUGHT], turn=self.budget.turns)
+            )
         used = turn.usage
         if used is not None:
             record_usage = UsageData(
@@ -111,6 +113,7 @@ class Conversation:
         replay = turn.replay if whole and not turn.tool_calls else None
         self.messages.append(Message("assistant", turn.text or "(no answer)", replay=replay))
         if advice.hint:
+            self._hint(advice)
             self.messages.append(Message("user", advice.hint))
 
     async def _answer(self, turn: Turn) -> AsyncGenerator[None, None]:
@@ -156,8 +159,13 @@ class Conversation:
         self.messages.append(
             Message("assistant", turn.text, tool_calls=tuple(calls), replay=turn.replay)
         )
+        if advice.hint:
+            self._hint(advice)
         answers = tuple(results[call.id] for call in calls)
         self.messages.append(Message("tool", advice.hint, results=answers))
+
+    def _hint(self, advice: Advice) -> None:
+        self.run.services.record(LogData(text=advice.hint, hint=True))
 
     def _called(self, call: ToolCall) -> ToolResult:
         """One call with its two events."""
@@ -173,7 +181,12 @@ class Conversation:
 
     def _asked(self, call: ToolCall) -> None:
         self.run.services.record(
-            ToolCallData(call_id=call.id, tool=call.tool, arguments=call.arguments)
+            ToolCallData(
+                call_id=call.id,
+                tool=call.tool,
+                arguments=call.arguments,
+                turn=self.budget.turns,
+            )
         )
 
     def _told(self, call: ToolCall, result: ToolResult, seconds: float) -> ToolResult:

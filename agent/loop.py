@@ -150,7 +150,11 @@ def _max_usd(models: ModelSettings) -> float | None:
 
 
 def _started(services: Services) -> StartedData:
-    request = services.request
+    request, prompt = services.request, ""
+    if request.backend in MODELS:
+        from agent.prompt import system_prompt
+
+        prompt = system_prompt(request, services.hardware)
     return StartedData(
         workload_name=request.uploads[0].name,
         files=tuple(upload.name for upload in request.uploads),
@@ -161,6 +165,7 @@ def _started(services: Services) -> StartedData:
         backend=request.backend,
         runner=request.runner,
         request=request.as_json(),
+        prompt=prompt,
     )
 
 

@@ -55,6 +55,8 @@ class StartedData(Record):
     stages: tuple[StageName, ...] = STAGES
     request: Json = None
     """The redacted request, so that the audit can be run again."""
+    prompt: str = ""
+    """The system prompt of a model backend, as it was sent; "" where no model was told anything."""
 
 
 class StageData(Record):
@@ -73,6 +75,8 @@ class ThoughtData(Record):
     """What the backend says it will do and why."""
 
     text: str
+    turn: int = 0
+    """Which of the backend's turns, from 1; 0 in logs of before turns were written down."""
 
 
 class ToolCallData(Record):
@@ -81,6 +85,7 @@ class ToolCallData(Record):
     call_id: str
     tool: str
     arguments: dict[str, Json]
+    turn: int = 0
 
 
 class ToolResultData(Record):
@@ -98,6 +103,8 @@ class LogData(Record):
     """A line worth keeping."""
 
     text: str
+    hint: bool = False
+    """The text was a hint to the model, said to it in these words."""
 
 
 class ProgressData(Record):

@@ -1,0 +1,51 @@
+"""A tokenizer for exports: a `tokenizer.json` on this machine, or plain bytes; none is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from audit.export.atropos import Tokenizer, Utf8Bytes
+from audit.records.errors import SetupError, UserError
+
+PLAIN = Utf8Bytes.name
+
+
+class FileTokenizer:
+    """The tokenizer of a `tokenizer.json`, special tokens recognised in the text."""
+
+    def __init__(self, path: Path, loaded: Any) -> None:
+        self.name, self._loaded = path.name, loaded
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; nothing is added at its ends."""
+        ids: list[int] = self._loaded.encode(text, add_special_tokens=False).ids
+        return ids
+
+
+def load_tokenizer(where: str) -> Tokenizer:
+    """The tokenizer of a file, or the plain one by its name.
+
+    Raises:
+        SetupError: the package `tokenizers` is absent.
+        UserError: the file is absent or no tokenizer.
+    """
+    if where == PLAIN:
+        return Utf8Bytes()
+    try:
+        from tokenizers import Tokenizer as Loader
+    except ImportError as error:
+        message = "reading a tokenizer file needs the package tokenizers"
+        raise SetupError(message, remedy="pip install tokenizers") from error
+    path = Path(where)
+    if path.is_dir():
+        path /= "tokenizer.json"
+    if not path.is_file():
+        message = f"{where} is no tokenizer file"
+        remedy = f"Give a tokenizer.json on this machine, or {PLAIN}."
+        raise UserError(message, remedy=remedy)
+    try:
+        return FileTokenizer(path, Loader.from_file(str(path)))
+    except Exception as error:  # the library raises a bare Exception
+        message = f"{where} cannot be read as a tokenizer ({error})"
+        raise UserError(message, remedy="Give the tokenizer.json of a model.") from error
