@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from audit.export.figures import effect_interval
 from audit.export.standing import WORDS, Placed, place_findings
 from audit.records.base import Interval
 from audit.records.finding import Effect, Evidence, Finding
@@ -19,12 +20,8 @@ MARK_WIDTH = 54.0
 
 
 def interval_of(effect: Effect) -> Interval | None:
-    """The effect as an interval; None where no figure is known."""
-    if effect.value is None or effect.metric not in ("speed", "memory"):
-        return None
-    low = effect.low if effect.low is not None else effect.value
-    high = effect.high if effect.high is not None else effect.value
-    return Interval(low=min(low, effect.value), value=effect.value, high=max(high, effect.value))
+    """The effect on speed or memory as an interval; None where no figure is known."""
+    return effect_interval(effect) if effect.metric in ("speed", "memory") else None
 
 
 def _place(ratio: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Literal
 
+from audit.export.addresses import web_address
 from audit.records.base import Provenance
 from audit.records.finding import Semantics, Severity, Source
 
@@ -129,21 +130,6 @@ def press_button(
         f'<button type="button" class="{look}" data-press="{escape(target)}">'
         f"{picture}<span>{escape(label)}</span></button>"
     )
-
-
-def web_address(url: str) -> str | None:
-    """A web address for a source; None where it has none. Only http and https get through."""
-    if url.startswith(("https://", "http://")):
-        return url
-    scheme, _, rest = url.partition(":")
-    name, _, path = rest.partition(" ")
-    if scheme == "pypi" and "==" in name:
-        package, _, version = name.partition("==")
-        return f"https://pypi.org/project/{package}/{version}/"
-    if scheme == "github" and "/" in name:
-        path, _, commit = path.partition("@")
-        return f"https://github.com/{name}/blob/{commit or 'HEAD'}/{path}"
-    return None
 
 
 def source_link(source: Source) -> str:

@@ -29,7 +29,7 @@ def run(given: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(compared.model_dump(mode="json"), ensure_ascii=False) + "\n")
         return 0
     for row in metric_rows(first, second):
-        sys.stdout.write(f"{row.label}: {row.before} | {row.after}\n")
+        sys.stdout.write(f"{row.label}: {' | '.join(row.texts)}\n")
     sys.stdout.write(f"{speedup_text(compared)}\n{compared.reason}\n")
     return 0
 

@@ -101,8 +101,8 @@ def _as_json(found: Projected, searched: bool) -> str:
 def _as_text(found: Projected, searched: bool) -> Iterator[str]:
     from audit.export.figures import metric_rows
 
-    for row in metric_rows(found.metrics, None):
-        yield f"{row.label}: {row.before}\n"
+    for row in metric_rows(found.metrics):
+        yield f"{row.label}: {row.texts[0]}\n"
     if found.metrics.failure:
         yield f"{found.metrics.failure}\n"
     if found.largest:

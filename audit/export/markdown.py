@@ -105,7 +105,7 @@ def _figures(report: Report) -> Iterator[str]:
     failures = [arm for arm in (report.before, report.after) if arm is not None and arm.failure]
     if rows:
         yield from ("", "## Before and after", "", "| | before | after |", "|---|---|---|")
-        yield from (f"| {row.label} | {row.before} | {row.after} |" for row in rows)
+        yield from (f"| {row.label} | {' | '.join(row.texts)} |" for row in rows)
     for arm in failures:
         yield from ("", f"{arm.arm}: {_plain(arm.failure or '')}")
     if rows and report.believe is not None:

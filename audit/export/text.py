@@ -124,10 +124,11 @@ def _figures(report: Report) -> Iterator[str]:
         return
     yield from _title("Before and after" if report.after else "As it is")
     first = max((len(row.label) for row in rows), default=0)
-    second = max((len(row.before) for row in rows), default=0)
+    second = max((len(row.texts[0]) for row in rows), default=0)
     for row in rows:
-        after = f"   {row.after}" if report.after else ""
-        yield f"  {row.label.ljust(first)}   {row.before.ljust(second)}{after}".rstrip()
+        before, after = row.texts
+        shown = f"   {after}" if report.after else ""
+        yield f"  {row.label.ljust(first)}   {before.ljust(second)}{shown}".rstrip()
     for arm in failures:
         yield f"  {arm.arm}: {arm.failure}"
     if report.believe is not None:
