@@ -12,11 +12,12 @@ from agent.effects import anchored_steps, in_order, with_effects
 from agent.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
+from audit.records.base import ArmName
 from audit.records.comparison import Comparison
 from audit.records.errors import Cancelled, MissingFacts, ModelMistake, RunFailed
 from audit.records.events import ProgressData, StageName
 from audit.records.finding import FieldEdit, Finding
-from audit.records.metrics import ArmName, Bench, Metrics
+from audit.records.metrics import Bench, Metrics
 from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
 

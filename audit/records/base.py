@@ -16,6 +16,8 @@ Json = Any
 Provenance = Literal["measured", "imported", "stated", "projected"]
 PROVENANCES: tuple[Provenance, ...] = ("measured", "imported", "stated", "projected")
 """Strongest first. A report is as strong as its weakest part."""
+ArmName = Literal["baseline", "patched"]
+"""The two sides of a benchmark."""
 
 
 class Record(BaseModel):

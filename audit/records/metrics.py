@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from audit.records.base import Interval, Provenance, Record
+from audit.records.base import ArmName, Interval, Provenance, Record
+from audit.records.measured import MeasuredRun
 from audit.records.profile import Part
 
-MemoryKind = Literal["allocated", "reserved", "device"]
-ArmName = Literal["baseline", "patched"]
+MemoryKind = Literal["allocated", "reserved", "device", "resident"]
+"""allocated: live tensors. reserved: what torch's allocator holds. device: what the card's driver
+reports. resident: the whole process on a CPU."""
 
 
 class Metrics(Record):
@@ -54,6 +56,8 @@ class Bench(Record):
     spec: str
     """Fingerprint of hardware, GPU and node count, steps and runner: what must agree to compare."""
     arms: tuple[Metrics, ...]
+    measured: MeasuredRun | None = None
+    """The rows behind measured figures; None where nothing ran."""
 
     def arm(self, name: ArmName) -> Metrics | None:
         """The figures of one arm."""

@@ -8,8 +8,7 @@ from hashlib import sha256
 
 from pydantic import Field
 
-from audit.records.base import Record
-from audit.records.metrics import ArmName
+from audit.records.base import ArmName, Record
 from audit.records.workload import Workload
 
 
@@ -31,6 +30,20 @@ class Anchor(Record):
     """A log's file name, or `--step-time`."""
 
 
+class Stop(Record):
+    """When a measuring runner stops before all steps are done.
+
+    It looks at the width of the interval and never at the side on which it lies, so stopping early
+    favours no verdict.
+    """
+
+    seconds: float = 240.0
+    """Budget of the timed rounds and the warm-up of one job."""
+    half_width: float = 0.02
+    """Of the 95% interval of the mean log ratio of paired rounds: narrow enough."""
+    least_rounds: int = 8
+
+
 class Spec(Record):
     """Baseline alone, or baseline and patched in interleaved rounds of one job."""
 
@@ -42,6 +55,9 @@ class Spec(Record):
     steps: int = 50
     """Timed optimizer steps per arm."""
     seed: int = 0
+    profile: bool = False
+    """Whether a measuring runner also profiles some steps, apart from the timed ones."""
+    stop: Stop = Stop()
     anchor: Anchor | None = None
     """Projections are scaled to it; a measuring runner ignores it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.records.measured import MeasuredArm
 from audit.records.spec import Arm, Spec
 from audit.records.workload import FieldValue, Workload
 
@@ -34,3 +35,15 @@ def test_conditions_are_of_the_run_not_of_what_runs() -> None:
     spec = Spec(arms=(Arm(name="baseline", workload=WRITTEN),), hardware="mi300x")
     assert spec.conditions == spec.model_copy(update={"arms": ()}).conditions
     assert spec.conditions != spec.model_copy(update={"steps": 10}).conditions
+
+
+def test_measured_rows_survive_the_log_and_know_which_were_timed() -> None:
+    row = {
+        "arm": "baseline", "round": 0, "index": 3, "place": 1, "seconds": 0.5, "cpu_seconds": 0.4,
+        "samples": 8, "real_tokens": 800, "padded_tokens": 2048, "loss": 7.6, "grad_norm": 1.2,
+        "data_wait_s": 0.01,
+    }  # fmt: skip
+    warm = {**row, "round": -1, "index": 0}
+    arm = MeasuredArm.model_validate({"arm": "baseline", "rows": [warm, row]})
+    assert [one.index for one in arm.timed] == [3]
+    assert MeasuredArm.model_validate_json(arm.model_dump_json()) == arm
