@@ -28,9 +28,9 @@ COMMANDS = {
     "doctor": "is this box fit to train: torch, extensions, memory, limits",
     "list": "the audits kept on this machine",
     "show": "the report of a kept audit",
-    "compare": "the figures of two kept audits side by side",
+    "compare": "the figures of two or more kept audits side by side",
     "replay": "the recorded events of a kept audit, one per line",
-    "export": "the report of a kept audit as JSON, Markdown or a patch",
+    "export": "a kept audit as JSON, Markdown, HTML, SARIF, a patch, or a conversation",
     "delete": "delete a kept audit with the bytes uploaded for it",
 }
 """Command -> what it gives. Each has a module of its name in agent/commands."""

@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one event per line, the last is final")
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to print the report")
     parser.add_argument(
-        "--out", metavar="DIR", help="write report.json, report.md, the patch and patched files"
+        "--out", metavar="DIR", help="write report.json, .md, .html and .sarif, patch and files"
     )
     parser.add_argument(
         "--fail-on",

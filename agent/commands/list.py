@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 
 from agent.commands.options import settings
+from audit.export.numbers import times
 from audit.log.history import Summary
 
 
@@ -37,7 +38,7 @@ def run(given: argparse.Namespace) -> int:
 def _line(summary: Summary) -> str:
     result = summary.verdict.replace("_", " ") if summary.verdict else summary.status
     if summary.speedup is not None:
-        result += f" {summary.speedup:.2f}x ({summary.provenance})"
+        result += f" {times(summary.speedup)} ({summary.provenance})"
     count = "" if summary.findings is None else f", {summary.findings} findings"
     name, card = summary.workload_name or "-", summary.hardware or "-"
     return f"{summary.audit_id}  {summary.created[:16]}  {name} on {card}: {result}{count}"

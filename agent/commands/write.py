@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from audit.records.errors import UserError
 from audit.records.report import Report
 from audit.records.upload import Upload
 
-FORMATS = ("text", "md", "json", "patch")
-REPORT_JSON, REPORT_MD, PATCHED = "report.json", "report.md", "patched"
+WRITERS = {
+    "text": "text:report_text",
+    "md": "markdown:report_markdown",
+    "json": "json:report_json",
+    "html": "html:report_html",
+    "patch": "patch:patch_file",
+    "sarif": "sarif:report_sarif",
+}
+"""Format -> module and function in audit.export; imported on use."""
+FORMATS = tuple(WRITERS)
+WRITTEN = ("json", "md", "html", "sarif")
+"""A folder gets `report.FORMAT` of each."""
+PATCHED = "patched"
 
 
 def as_format(report: Report, name: str) -> str:
     """The report in one of FORMATS."""
-    return _writer(name)(report)
+    module, _, function = WRITERS[name].partition(":")
+    return str(getattr(import_module(f"audit.export.{module}"), function)(report))
 
 
 def write_folder(folder: str, report: Report, patched: Sequence[Upload]) -> None:
-    """report.json, report.md, NAME.patch and patched/NAME for each file that the patch changes.
+    """report.FORMAT for each of WRITTEN, NAME.patch, and patched/NAME for each changed file.
 
     Raises:
         UserError: the folder cannot be written.
     """
     changed = {file.name for file in report.patch.files}
-    texts = {REPORT_JSON: as_format(report, "json"), REPORT_MD: as_format(report, "md")}
+    texts = {f"report.{form}": as_format(report, form) for form in WRITTEN}
     if report.patch.diff:
         texts[f"{report.workload_name}.patch"] = as_format(report, "patch")
     try:
@@ -40,17 +53,3 @@ def write_folder(folder: str, report: Report, patched: Sequence[Upload]) -> None
     except OSError as error:
         message = f"{folder} cannot be written ({error.strerror})"
         raise UserError(message, remedy="Name another folder with --out.") from error
-
-
-def _writer(name: str) -> Callable[[Report], str]:
-    from audit.export.json import report_json
-    from audit.export.markdown import report_markdown
-    from audit.export.patch import patch_file
-    from audit.export.text import report_text
-
-    return {
-        "text": report_text,
-        "md": report_markdown,
-        "json": report_json,
-        "patch": patch_file,
-    }[name]

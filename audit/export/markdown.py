@@ -33,10 +33,10 @@ def _lines(report: Report) -> Iterator[str]:
 def _head(report: Report) -> Iterator[str]:
     card = report.hardware
     nodes = f"{card.nodes} x " if card.nodes > 1 else ""
-    yield f"# Audit of {_code(report.workload_name)}"
+    yield f"# Audit of {code_span(report.workload_name)}"
     yield ""
     yield (
-        f"{report.format} on {nodes}{card.gpus} x {_plain(card.name)} ({card.origin}); made by "
+        f"{report.format} on {nodes}{card.gpus} x {plain(card.name)} ({card.origin}); made by "
         f"{report.completed_by}, tier {report.tier}; {report.provenance}."
     )
     yield ""
@@ -60,10 +60,10 @@ def _findings(report: Report) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    yield from ("", f"### {finding.severity}: {_plain(finding.title)}", "")
+    yield from ("", f"### {finding.severity}: {plain(finding.title)}", "")
     evidence = finding.evidence
-    place = f"{_code(evidence.file)}, line {evidence.line}: " if evidence.file else ""
-    yield f"- {place}{_code(evidence.text)}"
+    place = f"{code_span(evidence.file)}, line {evidence.line}: " if evidence.file else ""
+    yield f"- {place}{code_span(evidence.text)}"
     effect = effect_text(finding.effect)
     told = (
         ("", finding.why),
@@ -72,10 +72,10 @@ def _finding(finding: Finding) -> Iterator[str]:
         *(("Mind: ", caveat) for caveat in finding.caveats),
         ("Check: ", finding.verify),
     )
-    yield from (f"- {head}{_plain(text)}" for head, text in told if text)
+    yield from (f"- {head}{plain(text)}" for head, text in told if text)
     for source in finding.sources:
-        yield f"- Source: {_plain(source.title)} ({_plain(source.as_of)}), {_link(source.url)}"
-    yield f"- {finding.id}, rule {_code(finding.rule_id)}, {finding.semantics}"
+        yield f"- Source: {plain(source.title)} ({plain(source.as_of)}), {_link(source.url)}"
+    yield f"- {finding.id}, rule {code_span(finding.rule_id)}, {finding.semantics}"
 
 
 def _patch(report: Report) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _edit_row(edit: Edit) -> str:
     before = _cell(json.dumps(edit.before, ensure_ascii=False))
     place = f"{edit.file}, line {edit.line}" if edit.file and edit.line else ""
     told = place if edit.applied else f"not applied: {edit.reason} {edit.advice or ''}".strip()
-    return f"| {_code(edit.field)} | {before} | {after} | {edit.semantics} | {_plain(told)} |"
+    return f"| {code_span(edit.field)} | {before} | {after} | {edit.semantics} | {plain(told)} |"
 
 
 def _figures(report: Report) -> Iterator[str]:
@@ -107,36 +107,36 @@ def _figures(report: Report) -> Iterator[str]:
         yield from ("", "## Before and after", "", "| | before | after |", "|---|---|---|")
         yield from (f"| {row.label} | {' | '.join(row.texts)} |" for row in rows)
     for arm in failures:
-        yield from ("", f"{arm.arm}: {_plain(arm.failure or '')}")
+        yield from ("", f"{arm.arm}: {plain(arm.failure or '')}")
     if rows and report.believe is not None:
-        yield from ("", f"Why believe a projected figure: {_plain(report.believe.text)}")
+        yield from ("", f"Why believe a projected figure: {plain(report.believe.text)}")
 
 
 def _rest(report: Report) -> Iterator[str]:
     if report.checked:
         yield from ("", "## Checked and in order", "")
-        yield from (f"- {_plain(check.title)}" for check in report.checked)
+        yield from (f"- {plain(check.title)}" for check in report.checked)
     if report.notices:
         yield from ("", "## Notes on the file", "")
         for notice in report.notices:
             line = f"line {notice.line}: " if notice.line else ""
-            yield f"- {line}{_plain(notice.message)}"
+            yield f"- {line}{plain(notice.message)}"
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    yield from ("", f"Read with {_plain(versions)} (versions {report.versions_origin}).")
+    yield from ("", f"Read with {plain(versions)} (versions {report.versions_origin}).")
     if report.lengths is not None:
         lengths = report.lengths
         yield (
             f"Token lengths p50 {lengths.p50}, p95 {lengths.p95}, max {lengths.max} "
-            f"({lengths.origin}: {_plain(lengths.source)})."
+            f"({lengths.origin}: {plain(lengths.source)})."
         )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _code(text: str) -> str:
+def code_span(text: str) -> str:
     """A code span, fenced by more backticks than the text holds in a row."""
     line = " ".join(text.split())
     ticks = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
@@ -144,11 +144,11 @@ def _code(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _code(text).replace("|", "\\|")
+    return code_span(text).replace("|", "\\|")
 
 
 def _link(url: str) -> str:
-    return f"<{url}>" if re.fullmatch(r"https?://[^\s<>]+", url) else _code(url)
+    return f"<{url}>" if re.fullmatch(r"https?://[^\s<>]+", url) else code_span(url)
 
 
 def _fence(text: str) -> str:

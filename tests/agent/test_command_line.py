@@ -117,13 +117,37 @@ def test_out_writes_report_patch_and_files(tmp_path: Path) -> None:
     assert sorted(item.name for item in out.iterdir()) == [
         "a.yml.patch",
         "patched",
+        "report.html",
         "report.json",
         "report.md",
+        "report.sarif",
     ]
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     subprocess.run(["git", "apply", "out/a.yml.patch"], cwd=tmp_path, check=True)
     assert path.read_bytes() == (out / "patched" / "a.yml").read_bytes() != STOPS.encode()
     assert json.loads((out / "report.json").read_text())["patch"]["diff"]
+
+
+def test_kept_audits_are_compared_two_or_more_at_once(said: Said, tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yml", STOPS)
+    wishes = ((), ("--include", "neutral"), ("--hardware", "h100-sxm"))
+    for wish in wishes:
+        assert said("audit", path, *wish).returncode == 0
+    listed = [json.loads(line) for line in said("list", "--json").stdout.splitlines()]
+    ids = [line["audit_id"] for line in reversed(listed)]
+    two = json.loads(said("compare", *ids[:2], "--json").stdout)
+    assert (two["before_id"], two["after_id"]) == (ids[0], ids[1])
+    assert two["verdict"] in ("faster", "slower", "no_difference")
+    three = json.loads(said("compare", *ids, "--format", "json").stdout)
+    assert [one["audit_id"] for one in three["audits"]] == ids
+    assert [one["verdict"] for one in three["comparisons"]][1] == "not_comparable"
+    assert {row["field"]: row["values"] for row in three["fields"]}["tf32"] == [False, False, True]
+    text = said("compare", *ids).stdout
+    assert "differ in hardware" in text
+    assert "| projected" not in text
+    assert said("compare", *ids, "--format", "md").stdout.startswith("# Comparison of 3 audits")
+    assert "<h1>Comparison of 3 audits</h1>" in said("compare", *ids, "--format", "html").stdout
+    assert "cannot be compared" in refused(said("compare", ids[0]))
 
 
 def test_fail_on_is_a_status_of_its_own(said: Said, tmp_path: Path) -> None:
@@ -153,6 +177,9 @@ def test_kept_audits_are_listed_shown_replayed_exported_and_deleted(
     assert said("export", audit_id, "--format", "md").stdout.startswith("# Audit of `a.yml`")
     assert "--- a/a.yml" in said("export", audit_id, "--format", "patch").stdout
     assert json.loads(said("export", audit_id).stdout)["tier"] == 0
+    assert said("export", audit_id, "--format", "html").stdout.startswith("<!doctype html>")
+    sarif = json.loads(said("export", audit_id, "--format", "sarif").stdout)
+    assert sarif["runs"][0]["results"]
     assert said("delete", audit_id).returncode == 0
     assert said("list").stdout == ""
     assert "no audit" in refused(said("show", audit_id))
