@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agent.request import AuditRequest, check_request, request_from
 from agent.settings import Settings
@@ -25,6 +26,9 @@ from audit.records.errors import SetupError, UnknownName, UserError
 from audit.records.events import CancelledData, ErrorData, Event
 from audit.records.report import Report
 from audit.records.upload import Upload
+
+if TYPE_CHECKING:
+    from agent.rebuild import EditChoice
 
 __all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
 
@@ -137,6 +141,24 @@ class Jobs:
         last = self._store.last(audit_id, "final_report")
         return Report.model_validate(last.data["report"]) if last else None
 
+    def rebuilt(self, audit_id: str, owner_token: str, choice: EditChoice) -> Report:
+        """The report for the owner's own choice of edits; nothing is kept.
+
+        Raises:
+            UserError: not the owner, no report, the files are gone, or another version made it.
+        """
+        from agent.rebuild import rebuild
+
+        self._check_owner(audit_id, owner_token)
+        report, request = self.report(audit_id), self._request(audit_id)
+        if report is None:
+            message = "this audit has no report"
+            raise UserError(message, remedy="Wait for its end, or run it again.")
+        if request is None:
+            message = "the files of this audit are gone"
+            raise UserError(message, remedy="Upload them again.")
+        return rebuild(report, request, choice)
+
     def owns(self, audit_id: str, owner_token: str | None) -> bool:
         """Whether the token is the one that `start` gave for this audit."""
         return self._store.owned_by(audit_id, owner_token)
@@ -160,7 +182,9 @@ class Jobs:
             job.thread.join(timeout=30)
         delete_audit(self._store, self._uploads, audit_id)
 
-    def patched_files(self, audit_id: str, owner_token: str) -> tuple[Upload, ...]:
+    def patched_files(
+        self, audit_id: str, owner_token: str, choice: EditChoice | None = None
+    ) -> tuple[Upload, ...]:
         """The user's files with the applied edits, byte for byte; empty before a report."""
         from agent.propose import patched_uploads
 
@@ -168,6 +192,8 @@ class Jobs:
         report, request = self.report(audit_id), self._request(audit_id)
         if report is None or request is None:
             return ()
+        if choice:
+            report = self.rebuilt(audit_id, owner_token, choice)
         return patched_uploads(request, report.patch)
 
     def list(self, audit_ids: Sequence[str] | None = None, limit: int = 50) -> tuple[Summary, ...]:

@@ -79,6 +79,7 @@ def plan_patch(
     barred: Mapping[str, LeftOut],
     *,
     grow: bool = True,
+    grown: Mapping[str, str] | None = None,
 ) -> Plan:
     """The plan for `choices`, which stand in the order in which they are to be applied.
 
@@ -89,6 +90,7 @@ def plan_patch(
         services: the card and the rules.
         barred: rule id -> why the text cannot take it, from an earlier attempt.
         grow: follow also what fires only on the planned workload.
+        grown: rule id -> finding id of those that may be followed so; None: all that fire.
     """
     draft = _Draft(workload, profile)
     for choice in choices:
@@ -101,7 +103,7 @@ def plan_patch(
             services.check_cancelled()
             _follow(draft, finding, services)
     if draft.followed and grow:
-        _grow(draft, choices, services)
+        _grow(draft, choices, services, grown)
     return Plan(draft.workload, tuple(draft.followed), tuple(draft.left_out), tuple(draft.found))
 
 
@@ -136,7 +138,12 @@ def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
     draft.followed.append(fresh.model_copy(update={"id": finding.id, "effect": finding.effect}))
 
 
-def _grow(draft: _Draft, choices: Sequence[Choice], services: Services) -> None:
+def _grow(
+    draft: _Draft,
+    choices: Sequence[Choice],
+    services: Services,
+    grown: Mapping[str, str] | None = None,
+) -> None:
     """Follow what fires on the planned workload and fired not before, until nothing new does.
 
     A new one that the patch would not follow is not told: it is no finding about the user's file.
@@ -146,7 +153,13 @@ def _grow(draft: _Draft, choices: Sequence[Choice], services: Services) -> None:
     request, known = services.request, {choice.finding.rule_id for choice in choices}
     while True:
         fired = services.match(draft.workload, draft.profile).findings
-        news = [found for found in fired if found.rule_id not in known and found.edits]
+        news = [
+            found
+            for found in fired
+            if found.rule_id not in known
+            and found.edits
+            and (grown is None or found.rule_id in grown)
+        ]
         if not news:
             return
         known |= {found.rule_id for found in news}
@@ -154,6 +167,7 @@ def _grow(draft: _Draft, choices: Sequence[Choice], services: Services) -> None:
         for choice in choose_findings([*draft.followed, *numbered], request.include, request.keep):
             if choice.finding in numbered and choice.chosen:
                 name = f"f_{len(choices) + len(draft.found) + 1}"
+                name = name if grown is None else grown[choice.finding.rule_id]
                 followed, left_out = len(draft.followed), len(draft.left_out)
                 _follow(draft, choice.finding.model_copy(update={"id": name}), services)
                 draft.found += draft.followed[followed:]

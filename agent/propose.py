@@ -8,7 +8,7 @@ that no half of a micro batch x accumulation pair is ever written.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,14 +46,15 @@ def propose_edits(
     services: Services,
     *,
     grow: bool = True,
+    grown: Mapping[str, str] | None = None,
 ) -> Proposal:
     """Plan, write, and plan again without what could not be written, until all of it could.
 
-    `grow` as in `plan_patch`.
+    `grow` and `grown` as in `plan_patch`.
     """
     barred: dict[str, LeftOut] = {}
     while True:
-        plan = plan_patch(workload, profile, choices, services, barred, grow=grow)
+        plan = plan_patch(workload, profile, choices, services, barred, grow=grow, grown=grown)
         edited = write_edits(in_text(workload, plan.edits), services) if plan.edits else None
         refused = _refused(plan, edited.outcomes if edited else ())
         if not refused:
@@ -135,7 +136,7 @@ def _patch(workload: Workload, plan: Plan, edited: Edited | None, services: Serv
     applied = tuple(
         _applied(workload, edit, plan.followed, outcomes.get(edit.field)) for edit in plan.edits
     )
-    others = tuple(edit for left in plan.left_out for edit in _not_applied(workload, left))
+    others = tuple(edit for left in plan.left_out for edit in not_applied(workload, left))
     env = outside_text(workload, plan.edits)
     files = _files(services.request.uploads, edited)
     return Patch(
@@ -167,7 +168,8 @@ def _applied(
     )
 
 
-def _not_applied(workload: Workload, left: LeftOut) -> list[Edit]:
+def not_applied(workload: Workload, left: LeftOut) -> list[Edit]:
+    """The edits of a finding that the patch does not follow."""
     edits = []
     for edit in left.finding.edits:
         found = workload.fields.get(edit.field)

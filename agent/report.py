@@ -71,7 +71,7 @@ def build_report(state: AuditState, services: Services, made: Made) -> Report:
         comparison=state.comparison,
         checked=state.checked,
         sources=_sources(findings),
-        versions={**workload.versions, **_own_versions()},
+        versions={**workload.versions, **own_versions()},
         versions_origin=workload.versions_origin,
         believe=_believe(figures),
         seconds=made.seconds,
@@ -118,7 +118,8 @@ def _sources(findings: Iterable[Finding]) -> tuple[Source, ...]:
 
 
 @cache
-def _own_versions() -> dict[str, str]:
+def own_versions() -> dict[str, str]:
+    """Of this program, its rules and its estimator: another one may find other things."""
     return {"goblin": VERSION, "kb": _kb_version(), "estimator": _estimator_version()}
 
 

@@ -6,7 +6,8 @@ know no backend: the tools call them when a backend asks, `agent.synthesis` when
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from agent.effects import anchored_steps, in_order, with_effects
 from agent.propose import in_text, outside_text, propose_edits, write_edits
@@ -20,6 +21,9 @@ from audit.records.finding import FieldEdit, Finding
 from audit.records.metrics import Bench, Metrics
 from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
+
+if TYPE_CHECKING:
+    from kb.choose import Choice
 
 Stage = Callable[[AuditState, Services], AuditState]
 
@@ -65,7 +69,7 @@ def patch(state: AuditState, services: Services) -> AuditState:
     """Choose a consistent set, plan it, write it into the user's text."""
     from kb.choose import Choice, choose_findings
 
-    workload, findings = _read(state), state.findings
+    findings = state.findings
     if findings is None or state.profile is None:
         message = "ask the knowledge base before proposing a patch"
         raise ModelMistake(message)
@@ -77,7 +81,23 @@ def patch(state: AuditState, services: Services) -> AuditState:
         for finding in findings
         if finding not in asked
     ]
-    proposal = propose_edits(workload, state.profile, choices, services, grow=wanted is None)
+    return propose(state, services, choices, grow=wanted is None)
+
+
+def propose(
+    state: AuditState,
+    services: Services,
+    choices: Sequence[Choice],
+    *,
+    grow: bool = True,
+    grown: Mapping[str, str] | None = None,
+) -> AuditState:
+    """Write the patch that follows `choices`; `grow` and `grown` as in `agent.plan.plan_patch`."""
+    workload, findings = _read(state), state.findings or ()
+    if state.profile is None:
+        message = "profile the workload before proposing a patch"
+        raise ModelMistake(message)
+    proposal = propose_edits(workload, state.profile, choices, services, grow=grow, grown=grown)
     order = in_order(state.baseline or workload, proposal.plan.followed, services)
     steps = anchored_steps(order.steps, services.anchoring(workload).anchor, services)
     followed = {finding.id: finding for finding in order.findings}

@@ -8,22 +8,26 @@ from typing import Any
 import gradio as gr
 
 from agent.jobs import Jobs
+from agent.rebuild import EditChoice
 from agent.report import VERSION
 from agent.settings import Settings
 from ui.desk import Desk
 from ui.download import SAVE
 from ui.knowledge_page import add_knowledge
 from ui.layout import Page, lay_out
-from ui.paint import Values, report_values, view_mark
+from ui.owned import CHOSEN, KEEP, OWNED
+from ui.paint import Values, report_values, status_part, view_mark
 from ui.samples import first_audit, sample_names
+from ui.switches import switches_of
 from ui.theme import PICTURE, SCRIPT, STYLES, page_theme
 
 SHOW_LINK = """(link) => {
   const url = new URL(link || location.pathname, location.href);
   const theme = new URLSearchParams(location.search).get("__theme");
   if (theme) url.searchParams.set("__theme", theme);
+  if (link) window.goblin.addChoice(url);
   if (url.href !== location.href) history.replaceState(null, "", url);
-  url.searchParams.delete("__theme");
+  for (const name of ["__theme", "off", "on"]) url.searchParams.delete(name);
   return link ? url.href : "";
 }"""
 """The address bar and the link field say the same; absolute, whatever the host."""
@@ -40,6 +44,7 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     ]  # fmt: skip
     live: dict[str, Any] = {"outputs": everything, "concurrency_limit": None, **QUIET}
     form = [*page.form.inputs.values(), page.held, page.owned]
+    live["js"] = OWNED
     page.form.run.click(desk.run_form, form, trigger_mode="once", **live)
     for name, button in page.samples.items():
         inputs = [page.form.inputs["hardware"], page.owned]
@@ -49,20 +54,25 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     page.form.paste_tab.select(lambda: True, None, page.form.inputs["pasting"], **AT_ONCE)
     page.link.change(None, page.link, page.link, js=SHOW_LINK, **QUIET)
     owner = [page.audit_id, page.owned]
-    page.cancel.click(desk.cancel, owner, page.cancel, **AT_ONCE)
+    page.cancel.click(desk.cancel, owner, page.cancel, js=OWNED, **AT_ONCE)
+    page.owned.change(None, page.owned, None, js=KEEP, **QUIET)
+    switched = {**AT_ONCE, "js": OWNED, "trigger_mode": "always_last"}
+    outputs = [*page.parts.values(), page.download["patch"], page.download["patched"]]
+    page.parts["findings"].submit(desk.switch_edits, owner, outputs, **switched)
     page.again.click(desk.run_again, owner, trigger_mode="once", **live)
     for kind, button in page.download.items():
-        saved = button.click(partial(desk.save, kind), owner, page.file, **AT_ONCE)
+        shown = [page.audit_id, page.choice, page.owned]
+        saved = button.click(partial(desk.save, kind), shown, page.file, js=CHOSEN, **AT_ONCE)
         saved.then(None, page.file, None, js=SAVE, **QUIET)
 
 
 def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
     """The page as Gradio Blocks; a sample is audited while it is built."""
     shown = first_audit(settings)
-    first: Values = {"view": view_mark("first"), "status": '<p role="status" class="gg-sr"></p>'}
+    first: Values = {"view": view_mark("first"), "status": status_part("")}
     if shown is not None:
-        note = f"Sample {shown.name}, audited when this page started"
-        first |= report_values(shown.report, note=note, level=2)
+        switches = switches_of(shown.report, EditChoice())
+        first |= report_values(shown.report, note=shown.note, level=2, switches=switches)
     with gr.Blocks(
         title="GPU Goblin: audit a fine-tuning file",
         analytics_enabled=False,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 
 from agent.jobs import Jobs, Started
-from agent.request import AuditRequest
+from agent.rebuild import MAX_RULES, EditChoice, rebuild
 from agent.settings import Settings
 from audit.records.errors import GoblinError, UserError
 from audit.records.events import ErrorData
@@ -21,26 +20,19 @@ from ui.errors import error_part, gone_part
 from ui.form import Filled, fault_excerpt, request_of, take_files
 from ui.layout import Page
 from ui.live import follow_audit
-from ui.paint import Values, view_mark
+from ui.owned import owner_tokens
+from ui.paint import Values, report_values, status_part, view_mark
 from ui.samples import Shown, sample_request
+from ui.switches import Switches, patch_line, refusal, switches_of
 
-AUDIT_ID = re.compile(r"[0-9a-f]{32}")
-MAX_OWNED = 200
-"""Owner tokens that a browser keeps; the oldest go first."""
+AS_MADE = EditChoice()
+NOT_YOURS = (
+    "The link names a choice of edits, which only the browser that started this audit can rebuild: "
+    "this is the patch as the audit made it."
+)
 
 Update = dict[Any, Any]
 """New values by component; a component that is absent stays as it is."""
-
-
-def owner_tokens(owned: object) -> dict[str, str]:
-    """The owner tokens in what the browser sent; anything else in it is left out."""
-    if not isinstance(owned, Mapping):
-        return {}
-    return {
-        name: token
-        for name, token in owned.items()
-        if isinstance(name, str) and AUDIT_ID.fullmatch(name) and isinstance(token, str)
-    }
 
 
 def as_error(error: GoblinError) -> ErrorData:
@@ -51,6 +43,13 @@ def as_error(error: GoblinError) -> ErrorData:
     return ErrorData(
         kind=error.kind, message=message, file=error.file, line=error.line, remedy=error.remedy
     )
+
+
+def choice_of(given: object) -> EditChoice:
+    """The choice of edits that the page shows, from what the browser sent."""
+    if not isinstance(given, dict):
+        return AS_MADE
+    return EditChoice.read(given.get("off"), given.get("on"))
 
 
 def sample_link(name: str, hardware: str | None) -> str:
@@ -71,21 +70,26 @@ class Desk:
     def run_form(self, *given: Any) -> Iterator[Update]:
         """The button: read the form, start, follow. `given` is in the order of the inputs."""
         form = dict(zip((*self._page.form.inputs, "held", "owned"), given, strict=True))
-        owned, held, paths = form.pop("owned"), form.pop("held") or {}, form.pop("files") or []
+        held, paths = form.pop("held") or {}, form.pop("files") or []
+        form.pop("owned")
         form |= {name: form[name] or "" for name in ("pasted", "versions", "dialect")}
         filled = Filled(paths=[str(path) for path in paths], held=held, **form)
         try:
             files = {} if filled.pasting else take_files(filled.paths, held)
             yield {self._page.held: {**held, **files}}
-            yield from self._start(request_of(filled, files, self._settings), owned)
+            request = request_of(filled, files, self._settings)
+            yield from self._along(self._jobs.start(request), uploads=request.uploads)
         except UserError as error:
             yield self._trouble(as_error(error))
 
-    def run_sample(self, name: str, hardware: str | None, owned: object) -> Iterator[Update]:
+    def run_sample(
+        self, name: str, hardware: str | None, owned: object, choice: EditChoice = AS_MADE
+    ) -> Iterator[Update]:
         """A sample's button or link: the same audit as for any file."""
         try:
             request = sample_request(name, self._settings, hardware or None)
-            yield from self._start(request, owned, sample_link(name, hardware))
+            started = self._jobs.start(request)
+            yield from self._along(started, sample_link(name, hardware), request.uploads, choice)
         except UserError as error:
             yield self._trouble(as_error(error))
 
@@ -93,10 +97,11 @@ class Desk:
         """As the address asks: an audit to read along, a sample to audit, or the first view."""
         asked = request.query_params
         audit_id, name = str(asked.get("audit") or ""), str(asked.get("sample") or "")
+        choice = EditChoice.read(asked.get("off"), asked.get("on"))
         if audit_id:
-            yield from self._open_audit(audit_id, owned)
+            yield from self._open_audit(audit_id, owned, choice)
         elif name:
-            yield from self.run_sample(name, str(asked.get("hardware") or ""), owned)
+            yield from self.run_sample(name, str(asked.get("hardware") or ""), owned, choice)
         else:
             yield gr.skip()
 
@@ -104,7 +109,7 @@ class Desk:
         """The same files and wishes once more, under a new id."""
         try:
             token = owner_tokens(owned).get(audit_id, "")
-            yield from self._along(self._jobs.again(audit_id, token), owned)
+            yield from self._along(self._jobs.again(audit_id, token))
         except UserError as error:
             yield self._trouble(as_error(error))
 
@@ -117,13 +122,14 @@ class Desk:
             return gr.skip()
         return gr.update(value="Cancelling…", interactive=False)
 
-    def save(self, kind: str, audit_id: str, owned: object) -> File | None:
+    def save(self, kind: str, audit_id: str, choice: object, owned: object) -> File | None:
         """The file behind a download button: `patch`, `report` or the owner's `patched`."""
+        chosen = choice_of(choice)
         try:
+            token = owner_tokens(owned).get(audit_id, "")
             if kind == "patched":
-                token = owner_tokens(owned).get(audit_id, "")
-                return patched_file(self._jobs.patched_files(audit_id, token))
-            report = self._report(audit_id)
+                return patched_file(self._jobs.patched_files(audit_id, token, chosen))
+            report = self._report(audit_id, token, chosen)
         except UserError as error:
             gr.Warning(str(error))
             return None
@@ -131,60 +137,95 @@ class Desk:
             return None
         return patch_file(report) if kind == "patch" else report_file(report)
 
-    def _report(self, audit_id: str) -> Report | None:
+    def switch_edits(self, audit_id: str, owned: object, event: gr.EventData) -> Any:
+        """An edit switched off or on: patch, figures and verdict follow, where the visitor may."""
+        asked = event._data or {}
+        wanted = [str(rule) for rule in (asked.get("wanted") or [])[:MAX_RULES]]
+        token, turn = owner_tokens(owned).get(audit_id, ""), int(asked.get("turn") or 0)
+        try:
+            made = self._report(audit_id)
+            if made is None:
+                return gr.skip()
+            choice = EditChoice.wanting(made, wanted)
+            report = self._report(audit_id, token, choice) or made
+        except UserError as error:
+            gr.Warning(str(error))
+            return gr.skip()
+        refused = refusal(report, str(asked.get("rule") or "")) if asked.get("on") else ""
+        if refused:
+            choice = EditChoice(choice.off, choice.on - {asked["rule"]})
+        values = self._chosen(report, switches_of(made, choice, turn), first=not audit_id)
+        return {**values, self._page.parts["status"]: status_part(refused + patch_line(report))}
+
+    def _chosen(self, report: Report, switches: Switches, *, first: bool = False) -> Update:
+        """The page of a report whose edits were switched."""
+        note = self._shown.note if first and self._shown else ""
+        level = 2 if first else 1
+        values = report_values(report, note=note, level=level, switches=switches)
+        shown, page = gr.update(visible=bool(report.patch.diff)), self._page
+        files: Update = {page.download["patch"]: shown}
+        if not first:
+            files[page.download["patched"]] = shown
+        return {**self._parts(values), **files}
+
+    def _report(
+        self, audit_id: str, token: str = "", choice: EditChoice = AS_MADE
+    ) -> Report | None:
         """The report on the page: that of the audit, or of the first view's sample."""
         if audit_id:
-            return self._jobs.report(audit_id)
-        return self._shown.report if self._shown else None
+            chosen = self._jobs.rebuilt(audit_id, token, choice) if choice else None
+            return chosen or self._jobs.report(audit_id)
+        if self._shown is None:
+            return None
+        return rebuild(self._shown.report, self._shown.request, choice)
 
     def _parts(self, values: Values) -> Update:
         return {self._page.parts[name]: value for name, value in values.items()}
 
-    def _open_audit(self, audit_id: str, owned: object) -> Iterator[Update]:
+    def _open_audit(
+        self, audit_id: str, owned: object, choice: EditChoice = AS_MADE
+    ) -> Iterator[Update]:
         page = self._page
         link: Update = {page.audit_id: audit_id, page.link: f"./?{urlencode({'audit': audit_id})}"}
         try:
-            for update in self._follow(audit_id, owner_tokens(owned).get(audit_id)):
+            token = owner_tokens(owned).get(audit_id, "")
+            for update in self._follow(audit_id, token, choice=choice):
                 yield {**link, **update}
                 link = {}
         except UserError:
             gone: Values = {"view": view_mark("gone"), "run_head": gone_part(audit_id)}
             yield {**self._parts(gone), page.cancel: gr.update(visible=False)}
 
-    def _start(
-        self, request: AuditRequest, owned: object, link: str | None = None
-    ) -> Iterator[Update]:
-        """Start a detached audit, then read along."""
-        yield from self._along(self._jobs.start(request), owned, link, request.uploads)
-
     def _along(
         self,
         started: Started,
-        owned: object,
         link: str | None = None,
         uploads: tuple[Upload, ...] = (),
+        choice: EditChoice = AS_MADE,
     ) -> Iterator[Update]:
-        """Read along as the owner of an audit that was just started.
-
-        The tokens go with every update: else Gradio's client writes "no change" into what it keeps.
-        """
-        kept = {**owner_tokens(owned), started.audit_id: started.owner_token}
-        tokens = dict(list(kept.items())[-MAX_OWNED:])
+        """Read along as the owner of an audit that was just started."""
+        audit_id, token = started.audit_id, started.owner_token
         first: Update = {
-            self._page.audit_id: started.audit_id,
-            self._page.link: link or f"./?audit={started.audit_id}",
+            self._page.audit_id: audit_id,
+            self._page.link: link or f"./?audit={audit_id}",
+            self._page.owned: {audit_id: token},
         }
-        for update in self._follow(started.audit_id, started.owner_token, uploads):
-            yield {**first, self._page.owned: tokens, **update}
+        for update in self._follow(audit_id, token, uploads, choice):
+            yield {**first, **update}
             first = {}
 
     def _follow(
-        self, audit_id: str, token: str | None, uploads: tuple[Upload, ...] = ()
+        self,
+        audit_id: str,
+        token: str,
+        uploads: tuple[Upload, ...] = (),
+        choice: EditChoice = AS_MADE,
     ) -> Iterator[Update]:
         """The page while an audit runs; the starter's own bad input goes back to the form."""
         page, owner = self._page, self._jobs.owns(audit_id, token)
+        told = "" if owner or not choice else NOT_YOURS
         ended: bool | None = None
-        for moment in follow_audit(self._jobs, audit_id):
+        for moment in follow_audit(self._jobs, audit_id, owner=owner, told=told):
             view = moment.view
             if view.error is not None and view.error.kind == "input" and uploads:
                 yield self._trouble(view.error, uploads)
@@ -200,6 +241,9 @@ class Desk:
                 patched = view.report is not None and bool(view.report.patch.diff)
                 update[page.download["patch"]] = gr.update(visible=patched)
                 update[page.download["patched"]] = gr.update(visible=owner and patched)
+            if view.report is not None and owner and choice:
+                report = self._report(audit_id, token, choice) or view.report
+                update |= self._chosen(report, switches_of(view.report, choice))
             yield update or {page.cancel: gr.skip()}
 
     def _trouble(self, error: ErrorData, uploads: tuple[Upload, ...] = ()) -> Update:

@@ -13,6 +13,7 @@ from audit.records.report import Report
 from ui.entry_parts import rule_link
 from ui.figures import times, times_between, value_text, words
 from ui.marks import semantics_chip, severity_mark, source_link
+from ui.switches import Switches, switch, switch_marks, switched_note
 
 SCALE = 3.0
 """Ratio at the right end of the small interval mark."""
@@ -126,7 +127,7 @@ def _more(finding: Finding) -> str:
     )
 
 
-def finding_card(placed: Placed) -> str:
+def finding_card(placed: Placed, switches: Switches | None = None) -> str:
     """One finding: severity, chip, effect, standing; title; evidence; why; edits; source."""
     finding = placed.finding
     out = placed.standing in ("offered", "left_out")
@@ -137,12 +138,17 @@ def finding_card(placed: Placed) -> str:
         else "<span></span>"
     )
     chip = semantics_chip(finding.semantics) if finding.edits else ""
+    standing = (
+        f'<span class="gg-standing">{WORDS[placed.standing]}</span>'
+        if switches is None or not finding.edits
+        else switch(placed, switches)
+    )
     return (
         f'<article class="gg-finding{" gg-out" if out else ""}" data-finding="{escape(finding.id)}"'
         f' data-rule="{escape(finding.rule_id)}" data-standing="{placed.standing}">'
         f'<div class="gg-row">{mark}{chip}<span class="gg-effect">'
         f"{effect_text(finding.effect)}</span>"
-        f'<span class="gg-standing">{WORDS[placed.standing]}</span></div>'
+        f"{standing}</div>"
         f"<h3>{escape(finding.title)}</h3>{evidence_line(finding.evidence)}"
         f"<p>{words(finding.why)}</p>{_cure(placed)}"
         f'<div class="gg-source">{source}{rule_link(finding.rule_id)}</div>'
@@ -150,27 +156,38 @@ def finding_card(placed: Placed) -> str:
     )
 
 
-def findings_heading(report: Report) -> str:
-    """The heading over findings and patch; empty where there is nothing to fix."""
+def findings_heading(report: Report, switches: Switches | None = None, note: str = "") -> str:
+    """The heading over findings and patch; empty where there is nothing to fix.
+
+    Args:
+        report: the audit, perhaps rebuilt for another choice of edits.
+        switches: None: nobody here can switch edits.
+        note: what else to say.
+    """
     if not report.findings:
         return ""
-    title = "Findings and your patch" if report.patch.diff else "Findings"
+    choice = bool(switches and switches.choice)
+    title = "Findings and your patch" if report.patch.diff or choice else "Findings"
     offered = any(not edit.applied and edit.semantics == "dynamics" for edit in report.patch.edits)
     stacked = any(finding.effect.scope == "in_patch" for finding in report.findings)
     said = "Each gain stands on top of the edits before it. " if stacked else ""
+    if switches is not None and report.patch.edits:
+        said = f"Switch an edit off or on: the patch and every figure follow. {said}"
     if offered:
         said += "Edits that change what the model learns are offered, never applied by themselves."
-    said = f"<p>{said.strip()}</p>" if said else ""
-    return f'<header class="gg-section-head"><h2>{title}</h2>{said}</header>'
+    said = f"<p>{said.strip()} {escape(note)}</p>" if said or note else ""
+    mine = switched_note(report, switches) if switches is not None else ""
+    return f'<header class="gg-section-head"><h2>{title}</h2>{said}</header>{mine}'
 
 
-def findings_part(report: Report) -> str:
+def findings_part(report: Report, switches: Switches | None = None) -> str:
     """All findings of a report, most severe first, as the runner of the rules sorted them."""
     placed = place_findings(report)
     if not placed:
         return ""
-    cards = "".join(finding_card(item) for item in placed)
-    return f'<div class="gg-card gg-findings">{cards}</div>'
+    cards = "".join(finding_card(item, switches) for item in placed)
+    marks = switch_marks(switches) if switches is not None else ""
+    return f'<div class="gg-card gg-findings"{marks}>{cards}</div>'
 
 
 def found_line(finding: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,9 +14,7 @@ from ui import frame
 from ui.form_layout import Form, lay_out_form
 from ui.paint import NONE, PLOTS, TEXTS, Values
 
-STORAGE_KEY, STORAGE_SECRET = "gpu-goblin-audits", "gpu-goblin-browser-1"
-"""Fixed, so that a browser's audits outlive a restart of the server. The secret guards nothing:
-it only scrambles what the visitor's own browser keeps."""
+SWITCHES = Path(__file__).with_name("switches.js")
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,16 @@ class Page:
     held: Any
     """Files read in this session, by path."""
     owned: Any
-    """Owner tokens of this browser, by audit id."""
+    """Owner tokens by audit id: in, all of this browser's; out, those to add."""
+    choice: Any
+    """The choice of edits that the page shows, as `off` and `on`."""
 
 
-def _part(name: str, values: Values) -> Any:
+def _part(name: str, values: Values, script: str | None = None) -> Any:
     return gr.HTML(
         values.get(name, NONE),
         apply_default_css=False,
-        js_on_load=None,
+        js_on_load=script,
         elem_id=f"gg-part-{name}",
         elem_classes=["gg"],
     )
@@ -88,8 +89,8 @@ def _handover(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any
     with gr.Column(elem_id="gg-share", elem_classes=["gg-card"]):
         link = gr.Textbox(
             label="Link to this report",
-            info="Anyone with the link can read it. Only this browser can cancel it or fetch the "
-            "patched file.",
+            info="Anyone with the link can read it. Only this browser can switch its edits, "
+            "cancel it or fetch the patched file.",
             interactive=False,
             max_lines=1,
             buttons=["copy"],
@@ -142,7 +143,7 @@ def _report(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any]]
         parts["findings_heading"] = _part("findings_heading", values)
         with gr.Row(elem_id="gg-what"):
             with gr.Column(scale=7, min_width=300, elem_id="gg-findings-column"):
-                parts["findings"] = _part("findings", values)
+                parts["findings"] = _part("findings", values, SWITCHES.read_text())
             with gr.Column(scale=5, min_width=300):
                 link, download = _handover(parts, values)
         parts["arms_heading"] = _part("arms_heading", values)
@@ -208,5 +209,6 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
         file=gr.JSON(visible=False),
         audit_id=gr.State(""),
         held=gr.State({}),
-        owned=gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_SECRET),
+        owned=gr.JSON(visible=False),
+        choice=gr.JSON(visible=False),
     )

@@ -29,21 +29,25 @@ class Moment:
         self.values = values
 
 
-def follow_audit(log: Followed, audit_id: str, shown: Values | None = None) -> Iterator[Moment]:
+def follow_audit(
+    log: Followed, audit_id: str, *, owner: bool = False, told: str = ""
+) -> Iterator[Moment]:
     """Look at an audit from its first event on until it has ended.
 
     Args:
         log: where the events are read.
         audit_id: which audit.
-        shown: what the page shows already.
+        owner: whether this visitor may switch the edits of the report.
+        told: what the report's heading over the findings says besides.
 
     Raises:
         UnknownName: there is no such audit, or it was deleted meanwhile.
     """
-    view, page = AuditView(audit_id), dict(shown or {})
+    view = AuditView(audit_id)
+    page: Values = {}
     while not view.ended:
         events = log.follow(audit_id, view.seq, WAIT_SECONDS)
         view = fold_all(view, events)
-        values = changed(page, view_values(view))
+        values = changed(page, view_values(view, owner=owner, told=told))
         page |= values
         yield Moment(view, values)

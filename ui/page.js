@@ -22,6 +22,43 @@
     setTimeout(() => { label.textContent = before; }, COPIED_MS);
   }
 
+  // Which audits this browser owns. Read and written key by key, so that two tabs never lose a token.
+  const OWNED = "gpu-goblin-owned", MAX_OWNED = 200;
+  let unkept = {};
+  function owned() {
+    try { return { ...unkept, ...JSON.parse(localStorage.getItem(OWNED) || "{}") }; } catch { return unkept; }
+  }
+  function store(tokens) {
+    try { localStorage.setItem(OWNED, JSON.stringify(tokens)); } catch { unkept = tokens; }
+  }
+  function keep(tokens) {
+    if (!tokens) return;
+    store(Object.fromEntries(Object.entries({ ...owned(), ...tokens }).slice(-MAX_OWNED)));
+  }
+  function forget(ids) {
+    store(Object.fromEntries(Object.entries(owned()).filter(([id]) => !ids.includes(id))));
+    for (const id of ids) delete unkept[id];
+  }
+  // The choice of edits that the page shows; the address keeps it, so that a reload does too.
+  function choice() {
+    const holder = document.querySelector("#gg-part-findings [data-off]");
+    return { off: holder?.dataset.off || "", on: holder?.dataset.on || "" };
+  }
+  function addChoice(url) {
+    for (const [name, rules] of Object.entries(choice())) {
+      if (rules) url.searchParams.set(name, rules); else url.searchParams.delete(name);
+    }
+    url.search = url.search.replaceAll("%2C", ",");
+    return url;
+  }
+  function keepChoice() {
+    const url = new URL(location.href);
+    if (!url.searchParams.has("audit") && !url.searchParams.has("sample")) return;
+    if (!document.querySelector("#gg-part-findings [data-off]")) return;
+    if (addChoice(url).href !== location.href) history.replaceState(null, "", url);
+  }
+  window.goblin = { owned, keep, forget, choice, addChoice };
+
   // A theme that the address asks for stays on the way between the pages.
   const theme = new URLSearchParams(location.search).get("__theme");
   if (theme) document.addEventListener("click", (event) => {
@@ -65,6 +102,7 @@
       if (!watched.has(holder)) { watched.add(holder); widths.observe(holder); }
     }
     labelCharts();
+    if (view === "report") keepChoice();
     const now = document.querySelector("#gg-part-view [data-view]")?.dataset.view ?? null;
     if (now === view) return;
     const first = view === null;

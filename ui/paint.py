@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from agent.rebuild import EditChoice
 from audit.export.arms import METRICS, charted
 from audit.records.report import Report
 from ui import before_after as words
@@ -18,6 +19,7 @@ from ui.headline import well_tuned
 from ui.part_charts import memory_chart, time_chart
 from ui.run_it import run_it_part
 from ui.running import finished_part, run_body, run_head, status_text
+from ui.switches import Switches, switches_of
 from ui.verdict import verdict_card
 from ui.view import AuditView
 
@@ -39,12 +41,27 @@ def view_mark(kind: str) -> str:
     return f'<i data-view="{kind}"></i>'
 
 
-def report_values(report: Report, *, note: str = "", level: int = 1) -> Values:
-    """All parts of a report; a part that does not apply is empty."""
+def report_values(
+    report: Report,
+    *,
+    note: str = "",
+    level: int = 1,
+    switches: Switches | None = None,
+    told: str = "",
+) -> Values:
+    """All parts of a report; a part that does not apply is empty.
+
+    Args:
+        report: the audit, perhaps rebuilt for another choice of edits.
+        note: stands where else the time of the audit is told.
+        level: of the verdict's heading.
+        switches: the boxes of the edits; None: nobody here can switch them.
+        told: what else the heading over the findings says.
+    """
     texts: Values = {
         "verdict": verdict_card(report, note, level=level),
-        "findings_heading": findings_heading(report),
-        "findings": findings_part(report),
+        "findings_heading": findings_heading(report, switches, told),
+        "findings": findings_part(report, switches),
         "patch": patch_part(report.patch),
         "run_it": run_it_part(report),
         "believe": believe_part(report),
@@ -81,27 +98,29 @@ def _charts(report: Report) -> Values:
     }
 
 
-def view_values(view: AuditView) -> Values:
-    """The page after some events of an audit."""
+def view_values(view: AuditView, *, owner: bool = False, told: str = "") -> Values:
+    """The page after some events of an audit; its owner can switch the edits of the report."""
     if view.report is not None:
+        switches = switches_of(view.report, EditChoice()) if owner else None
         return {
-            **report_values(view.report),
+            **report_values(view.report, switches=switches, told=told),
             "view": view_mark("report"),
-            "status": _status(view),
+            "status": status_part(status_text(view)),
             "stages": finished_part(view),
             **dict.fromkeys(("trouble", "run_head", "run_body"), NONE),
         }
     return {
         "view": view_mark("run"),
-        "status": _status(view),
+        "status": status_part(status_text(view)),
         "run_head": run_head(view),
         "run_body": run_body(view),
         "trouble": NONE,
     }
 
 
-def _status(view: AuditView) -> str:
-    return f'<p role="status" class="gg-sr">{status_text(view)}</p>'
+def status_part(text: str) -> str:
+    """What a screen reader is told; `text` is HTML."""
+    return f'<p role="status" class="gg-sr">{text}</p>'
 
 
 def changed(old: Mapping[str, Any], new: Values) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -83,6 +84,13 @@ def audit(page: Page) -> None:
     """Press the button and wait for the report."""
     page.locator("#gg-run").click()
     view(page, "report")
+
+
+def saved(page: Page, button: str) -> tuple[str, bytes]:
+    """What a download button saves: name and bytes."""
+    with page.expect_download() as download:
+        page.locator(button).click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
 def plotted(page: Page, chart: str) -> list[dict[str, Any]]:

@@ -17,19 +17,13 @@ from tests.browser.page_steps import (
     open_page,
     paste,
     plotted,
+    saved,
     upload,
     view,
 )
 
 pytestmark = pytest.mark.browser
 METRICS = ("tokens_per_s_per_gpu", "step_s", "mfu", "padding_efficiency")
-
-
-def saved(page: Page, button: str) -> tuple[str, bytes]:
-    """What a download button saves: name and bytes."""
-    with page.expect_download() as download:
-        page.locator(button).click()
-    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
 def applied(folder: Path, name: str, text: str, patch: str) -> str:
