@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from audit.records.base import Json, Record
 from audit.records.errors import ErrorKind
 from audit.records.report import Report
+from audit.records.terms import Terms
 
 EVENT_VERSION = 1
 
@@ -133,6 +136,13 @@ class ApprovalRequiredData(Record):
     text: str
     seconds: float
     usd: float | None
+    """Of the before/after pair; None: the price is not known."""
+    terms: Terms = Field(default_factory=Terms)
+    """What the owner may change before approving."""
+    trouble: str = ""
+    """Why a standing yes does not cover it, or why the last changes do not do."""
+    spent_usd: float = 0.0
+    """What model and runner have cost in this audit so far."""
 
 
 class ApprovalDecidedData(Record):
@@ -141,6 +151,8 @@ class ApprovalDecidedData(Record):
     call_id: str
     approved: bool
     feedback: str = ""
+    changes: dict[str, Json] = Field(default_factory=dict)
+    """Field of the terms -> the owner's value."""
 
 
 class TurnResetData(Record):
