@@ -1,0 +1,1 @@
+"""The research sub-agent: looks a question up where it may, and brings back leads, never edits."""
