@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from agent.backends import Backend, Message, ToolCall, ToolResult, Turn
 from agent.backends.faults import BackendFault
+from agent.backends.patience import usage_data
 from agent.budget import Budget
 from agent.guards import Advice, Guards, shortened
 from agent.run import AuditRun
@@ -93,14 +94,7 @@ class Conversation:
             )
         used = turn.usage
         if used is not None:
-            record_usage = UsageData(
-                kind="loop",
-                model=used.model,
-                input_tokens=used.input_tokens,
-                output_tokens=used.output_tokens,
-                usd=used.usd,
-            )
-            counted(self.run, self.budget, record_usage)
+            counted(self.run, self.budget, usage_data(used))
 
     def _note(self, turn: Turn, advice: Advice) -> None:
         """A turn of which nothing runs: keep what may be sent back, add the hint."""

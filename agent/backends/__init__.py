@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from audit.records.base import Json, Record
-
-if TYPE_CHECKING:
-    from agent.tools import Tool
+from audit.records.events import UsageKind
 
 StopReason = Literal["tool_use", "end_turn", "length", "pause", "refusal", "context", "unknown"]
 """tool_use: run the calls and come back. end_turn: the backend says that it is done. With any other
@@ -85,10 +83,28 @@ class Message:
     """`Turn.replay` of an assistant's entry."""
 
 
+class ToolFace(Protocol):
+    """What a backend must know of a tool; `agent.tools` and `agent.research` have them."""
+
+    @property
+    def name(self) -> str:
+        """As the model calls it."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One line for the model."""
+        ...
+
+    def schema(self) -> dict[str, Json]:
+        """JSON schema of the arguments."""
+        ...
+
+
 class Backend(Protocol):
     """Answers with the next turn; everything that it must know is in the messages."""
 
-    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """The next turn; raises BackendFault where none is to be had."""
         ...
 
@@ -104,3 +120,5 @@ class Desk:
     cancelled: Callable[[], bool]
     seconds_left: Callable[[], float]
     """Wall time that the budget still allows."""
+    kind: UsageKind = "loop"
+    """What its answers are counted as."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from agent.backends import Desk, Message, StopReason, ToolCall, Turn, Usage
+from agent.backends import Desk, Message, StopReason, ToolCall, ToolFace, Turn, Usage
 from agent.backends.arguments import clean, read_arguments, with_own_ids
 from agent.backends.faults import BackendFault, fault_of, misread, received
 from agent.backends.model import ModelBackend, tokens_for
@@ -22,9 +22,6 @@ from agent.backends.text_protocol import native_history, system_with_tools, text
 from agent.settings import ModelSettings
 from agent.tool_text import read_tool_text
 from audit.records.base import Json
-
-if TYPE_CHECKING:
-    from agent.tools import Tool
 
 STOPS: dict[str, StopReason] = {
     "tool_calls": "tool_use",
@@ -68,7 +65,7 @@ class ChatBackend(ModelBackend):
         """Whether the text protocol is spoken with this model."""
         return (self._server.url, self._server.model) in _TEXT_ONLY
 
-    async def ask(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def ask(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """The next turn; a server that refuses tools is asked again without them, once."""
 
         async def attempt() -> Turn:
@@ -85,7 +82,7 @@ class ChatBackend(ModelBackend):
     async def shut(self) -> None:
         """Nothing stays open between turns."""
 
-    def _request(self, messages: Sequence[Message], tools: Sequence[Tool]) -> dict[str, Any]:
+    def _request(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._server.model,
             "max_tokens": tokens_for(messages),
@@ -98,7 +95,7 @@ class ChatBackend(ModelBackend):
             request["tools"] = chat_tools(tools)
         return request
 
-    async def _attempt(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def _attempt(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """One request on a connection of its own, closed with it."""
         from huggingface_hub import AsyncInferenceClient
 
@@ -225,7 +222,7 @@ class _Reading:
 
 
 def _turn(
-    reading: _Reading, messages: Sequence[Message], tools: Sequence[Tool], usage: Usage | None
+    reading: _Reading, messages: Sequence[Message], tools: Sequence[ToolFace], usage: Usage | None
 ) -> Turn:
     stop = STOPS.get(reading.stop, "unknown")
     text, reasoning = clean("".join(reading.text)), clean("".join(reading.reasoning))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from agent.backends import Desk, Message, StopReason, ToolCall, Turn, Usage
+from agent.backends import Desk, Message, StopReason, ToolCall, ToolFace, Turn, Usage
 from agent.backends.arguments import clean, read_arguments, with_own_ids
 from agent.backends.faults import BackendFault, fault_of, misread, received
 from agent.backends.model import CONNECT_SECONDS, ModelBackend, need, tokens_for
@@ -23,7 +23,6 @@ from audit.records.base import Json
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-    from agent.tools import Tool
 
 EFFORT = "medium"
 STOPS: dict[str, StopReason] = {
@@ -54,7 +53,7 @@ class ClaudeBackend(ModelBackend):
         """The key; the library itself would only complain at the first request."""
         need(self.models.claude_key, "key for Claude", "ANTHROPIC_API_KEY")
 
-    async def ask(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def ask(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """The next turn; a refused setting is left out once and for all."""
         while True:
             request = self._request(messages, tools)
@@ -84,7 +83,7 @@ class ClaudeBackend(ModelBackend):
             return True
         return False
 
-    def _request(self, messages: Sequence[Message], tools: Sequence[Tool]) -> dict[str, Any]:
+    def _request(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self.models.claude_model,
             "max_tokens": tokens_for(messages),

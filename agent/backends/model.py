@@ -6,18 +6,14 @@ A subclass knows one wire protocol. It never runs a tool, and it never falls bac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from agent.backends import Desk, Message, Turn, Usage
+from agent.backends import Desk, Message, ToolFace, Turn, Usage
 from agent.backends.patience import Patience
 from agent.drive import Wait
 from agent.guards import CUT_OFF
 from agent.settings import ModelSettings
 from audit.records.errors import SetupError
 from audit.records.events import LogData
-
-if TYPE_CHECKING:
-    from agent.tools import Tool
 
 MAX_TOKENS = 4096
 """Of one answer: a thought, a short text and a call; doubled after an answer that was cut off."""
@@ -52,11 +48,11 @@ class ModelBackend:
         """Raise SetupError where a key or an address is missing."""
         raise NotImplementedError
 
-    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """The model's next turn; raises BackendFault where it does not come, Cancelled."""
         return await Wait(self.ask(messages, tools))
 
-    async def ask(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def ask(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """`reply`, inside an event loop."""
         raise NotImplementedError
 

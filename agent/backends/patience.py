@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from agent.backends import Desk, Turn, Usage
 from agent.backends.faults import RETRIED, BackendFault
 from audit.records.errors import Cancelled
-from audit.records.events import LogData, TurnResetData, UsageData
+from audit.records.events import LogData, TurnResetData, UsageData, UsageKind
 
 MAX_TRIES = 4
 MAX_BROKEN = 2
@@ -63,7 +63,7 @@ class Patience:
     def _tell(self, fault: BackendFault) -> None:
         """What the lost answer cost, and that its text is void."""
         if fault.usage is not None:
-            self.desk.record(usage_data(fault.usage))
+            self.desk.record(usage_data(fault.usage, self.desk.kind))
         if fault.began:
             self.desk.record(TurnResetData(reason=str(fault)))
 
@@ -103,10 +103,10 @@ class Patience:
             raise Cancelled(message)
 
 
-def usage_data(used: Usage) -> UsageData:
-    """The event of what a turn of the loop used."""
+def usage_data(used: Usage, kind: UsageKind = "loop") -> UsageData:
+    """The event of what one answer used."""
     return UsageData(
-        kind="loop",
+        kind=kind,
         model=used.model,
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,

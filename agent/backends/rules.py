@@ -7,13 +7,9 @@ knowledge base and in the planning of the patch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from agent.backends import Message, ToolCall, ToolResult, Turn
+from agent.backends import Message, ToolCall, ToolFace, ToolResult, Turn
 from audit.records.base import Json
-
-if TYPE_CHECKING:
-    from agent.tools import Tool
 
 UPLOAD, WORKLOAD, PATCHED = "upload_1", "wl_1", "wl_2"
 
@@ -21,7 +17,7 @@ UPLOAD, WORKLOAD, PATCHED = "upload_1", "wl_1", "wl_2"
 class RulesBackend:
     """Parse, profile, query, patch, benchmark twice, compare; ends where a tool refuses."""
 
-    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """The next call, or the end of the turn when all are made or one failed."""
         results = [result for message in messages for result in message.results]
         if results and not results[-1].ok:

@@ -7,17 +7,14 @@ writes (vLLM docs/features/tool_calling.md, `strict`); everybody else is held to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from agent.backends import ToolFace
 from audit.records.base import Json
-
-if TYPE_CHECKING:
-    from agent.tools import Tool
 
 _DROPPED = {"title", "default", "description"}
 
 
-def strict_schema(tool: Tool) -> dict[str, Json]:
+def strict_schema(tool: ToolFace) -> dict[str, Json]:
     """The JSON schema of a tool's arguments, in the form that `strict` asks for."""
     schema: dict[str, Json] = tool.schema()
     properties = {name: _plain(found) for name, found in schema.get("properties", {}).items()}
@@ -29,7 +26,7 @@ def strict_schema(tool: Tool) -> dict[str, Json]:
     }
 
 
-def claude_tools(tools: Sequence[Tool]) -> list[dict[str, Json]]:
+def claude_tools(tools: Sequence[ToolFace]) -> list[dict[str, Json]]:
     """The tools of a Messages request."""
     return [
         {
@@ -42,7 +39,7 @@ def claude_tools(tools: Sequence[Tool]) -> list[dict[str, Json]]:
     ]
 
 
-def chat_tools(tools: Sequence[Tool]) -> list[dict[str, Json]]:
+def chat_tools(tools: Sequence[ToolFace]) -> list[dict[str, Json]]:
     """The tools of an OpenAI-compatible request."""
     return [
         {

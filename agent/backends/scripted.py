@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from agent.backends import Message, Turn
-
-if TYPE_CHECKING:
-    from agent.tools import Tool
+from agent.backends import Message, ToolFace, Turn
 
 
 class ScriptedBackend:
@@ -18,7 +14,7 @@ class ScriptedBackend:
         self._turns = list(turns)
         self.seen: list[tuple[Message, ...]] = []
 
-    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Turn:
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
         """The next turn of the script."""
         self.seen.append(tuple(messages))
         return self._turns.pop(0) if self._turns else Turn(text="The script has ended.")

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from agent.backends import Message, ToolCall
+from agent.backends import Message, ToolCall, ToolFace
 from agent.backends.schemas import strict_schema
 from agent.prompt import shown
 from audit.records.base import Json
-
-if TYPE_CHECKING:
-    from agent.tools import Tool
 
 _TOLD = """
 
@@ -49,7 +45,7 @@ def native_history(system: str, messages: Sequence[Message]) -> list[dict[str, J
     return history
 
 
-def system_with_tools(system: str, tools: Sequence[Tool]) -> str:
+def system_with_tools(system: str, tools: Sequence[ToolFace]) -> str:
     """The system prompt of the text protocol."""
     lines = [
         json.dumps(

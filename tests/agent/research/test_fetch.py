@@ -74,7 +74,7 @@ def site() -> Iterator[Any]:
         server.daemon_threads = True
         server.seen = []  # type: ignore[attr-defined]
         server.name = f"127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     servers[0].other = f"http://{servers[1].name}"  # type: ignore[attr-defined]
     servers[0].second = servers[1]  # type: ignore[attr-defined]
     yield servers[0]
