@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from agent.settings import read_settings
 
@@ -13,12 +14,13 @@ def main() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.data_dir / "page"))
     from agent.jobs import Jobs
-    from ui.app import build_app, launch_options
+    from ui.app import build_app, launch
+    from ui.visitor import visitor_of
 
-    jobs = Jobs(settings)
+    jobs = Jobs(settings, partial(visitor_of, settings))
     try:
         demo = build_app(settings, jobs)
-        _, url, _ = demo.launch(prevent_thread_lock=True, **launch_options(settings))
+        url = launch(demo, settings)
         print(f"GPU Goblin on {url}", flush=True)
         demo.block_thread()
     finally:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.request import AuditRequest, check_request, request_from
 from agent.settings import Settings
+from agent.turns import Turns
+from agent.visitors import Allowance
 from audit.log.faults import record_fault
 from audit.log.history import AuditStatus, Summary
 from audit.log.ids import new_secret
@@ -25,16 +27,15 @@ from audit.log.uploads import UploadFolder
 from audit.records.errors import SetupError, UnknownName, UserError
 from audit.records.events import CancelledData, ErrorData, Event
 from audit.records.report import Report
-from audit.records.upload import Upload
+from audit.records.upload import Upload, plainly_named
 
 if TYPE_CHECKING:
     from agent.rebuild import EditChoice
 
 __all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
 
-MAX_WAITING = 32
+MAX_WAITING = 100
 """Audits that may run or wait at the same time; one more is refused with a clear message."""
-MAX_NAME = 120
 CLEAN_EVERY = 3600.0
 """Seconds between two looks for audits past their age."""
 
@@ -62,17 +63,22 @@ class Jobs:
     the log; every method that takes an owner token raises `UserError` when it is not the owner's.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, visitor: Callable[[], str] = str) -> None:
         """Open the log under `settings.data_dir`; end what a dead process left, delete what is old.
+
+        Args:
+            settings: what the operator chose.
+            visitor: names who calls `start`, for fair turns and limits; "" where all are one.
 
         Raises:
             SetupError: the folder cannot be written.
         """
-        self._settings = settings
+        self._settings, self._visitor = settings, visitor
         self._store = Store(settings.data_dir)
         self._uploads = UploadFolder(settings.data_dir)
         self._lock = threading.Lock()
-        self._room = threading.Semaphore(settings.workers)
+        self._turns = Turns(settings.workers)
+        self._allowance = Allowance(settings)
         self._jobs: dict[str, _Job] = {}
         close_interrupted(self._store)
         self._clean()
@@ -82,15 +88,15 @@ class Jobs:
 
         Raises:
             UserError: no file, an unknown card, backend or runner, a count out of bounds, too many
-                audits waiting; nothing is stored then.
+                audits waiting, a limit of this visitor; nothing is stored then.
         """
-        request = replace(request, uploads=tuple(map(_plainly_named, request.uploads)))
+        request = replace(request, uploads=tuple(map(plainly_named, request.uploads)))
         check_request(request)
-        started = Started(new_secret(), new_secret())
+        started, visitor = Started(new_secret(), new_secret()), self._visitor()
         stop = threading.Event()
         thread = threading.Thread(
             target=self._work,
-            args=(started.audit_id, request, stop),
+            args=(started.audit_id, request, stop, visitor),
             name=f"audit-{started.audit_id[:8]}",
             daemon=True,
         )
@@ -98,12 +104,14 @@ class Jobs:
             if len(self._jobs) >= MAX_WAITING:
                 message = "too many audits are waiting"
                 raise UserError(message, remedy="Try again in a minute.")
-            self._store.create(started.audit_id, started.owner_token)
+            self._allowance.begin(visitor)
+            self._enter(started, visitor)
             self._jobs[started.audit_id] = _Job(stop, thread)
         try:
             self._uploads.save(started.audit_id, request.uploads)
         except OSError as error:
             self._jobs.pop(started.audit_id)
+            self._allowance.end(visitor)
             delete_audit(self._store, self._uploads, started.audit_id)
             message = f"the files cannot be kept ({error.strerror})"
             raise SetupError(message, remedy="Make room in GOBLIN_DATA_DIR.") from error
@@ -169,6 +177,7 @@ class Jobs:
         job = self._jobs.get(audit_id)
         if job is not None:
             job.stop.set()
+            self._turns.wake()
 
     def delete(self, audit_id: str, owner_token: str) -> None:
         """Cancel if need be, then remove events and uploaded bytes."""
@@ -179,6 +188,7 @@ class Jobs:
                 message = "this audit is running in another process"
                 raise UserError(message, remedy="Cancel it there first.")
             job.stop.set()
+            self._turns.wake()
             job.thread.join(timeout=30)
         delete_audit(self._store, self._uploads, audit_id)
 
@@ -206,9 +216,17 @@ class Jobs:
             jobs = list(self._jobs.values())
         for job in jobs:
             job.stop.set()
+        self._turns.wake()
         for job in jobs:
             job.thread.join(timeout=30)
         self._store.close()
+
+    def _enter(self, started: Started, visitor: str) -> None:
+        try:
+            self._store.create(started.audit_id, started.owner_token)
+        except BaseException:
+            self._allowance.end(visitor)
+            raise
 
     def _clean(self) -> None:
         """Delete what is past its age, at start and then hourly while audits come in."""
@@ -228,11 +246,13 @@ class Jobs:
         uploads = self._uploads.read(audit_id)
         return request_from(started.data["request"], uploads) if started and uploads else None
 
-    def _work(self, audit_id: str, request: AuditRequest, stop: threading.Event) -> None:
-        """The worker thread: waits for room, then runs the loop to its one terminal event."""
+    def _work(
+        self, audit_id: str, request: AuditRequest, stop: threading.Event, visitor: str
+    ) -> None:
+        """The worker thread: waits its turn, then runs the loop to its one terminal event."""
         try:
-            with self._room:
-                if stop.is_set():
+            with self._turns.taken(visitor, stop.is_set) as mine:
+                if not mine or stop.is_set():
                     self._store.append(audit_id, CancelledData(text="Cancelled before it began."))
                 else:
                     self._run(audit_id, request, stop)
@@ -248,6 +268,7 @@ class Jobs:
                     ),
                 )
         finally:
+            self._allowance.end(visitor)
             with self._lock:
                 self._jobs.pop(audit_id, None)
 
@@ -264,10 +285,3 @@ class Jobs:
         )
         for _ in drive(events):
             pass
-
-
-def _plainly_named(upload: Upload) -> Upload:
-    """The upload under its last path part alone, without control characters."""
-    last = upload.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    plain = "".join(letter if letter.isprintable() else "_" for letter in last)[-MAX_NAME:]
-    return Upload(plain if plain.strip(". ") else "upload", upload.data)

@@ -81,9 +81,20 @@ class Settings:
     on_space: bool = False
     """SPACE_ID is set: nothing uploaded is ever executed here."""
     workers: int = 2
-    """Audits that run at the same time; the others wait in order."""
+    """Audits that run at the same time; the others wait, in turns by visitor."""
     keep_days: float = 30.0
-    """Age at which a finished audit and its uploaded bytes are deleted."""
+    """GOBLIN_KEEP_DAYS: age at which a finished audit and its uploaded bytes are deleted."""
+    archive: str | None = None
+    """GOBLIN_ARCHIVE: a folder, such as a mounted bucket, or hf://datasets/OWNER/NAME, that gets
+    one file per finished audit and outlives the local log."""
+    hub_url: str | None = None
+    """HF_ENDPOINT: the Hub behind an hf:// archive; None: huggingface.co."""
+    visitor_audits: int | None = None
+    """GOBLIN_VISITOR_AUDITS: audits that one visitor may have under way; 20 on a Space."""
+    visitor_per_hour: int | None = None
+    """GOBLIN_VISITOR_PER_HOUR: audits that one visitor may start in an hour; 120 on a Space."""
+    sign_in: bool = False
+    """OAUTH_CLIENT_ID on a Space (`hf_oauth: true`): visitors can sign in with Hugging Face."""
     models: ModelSettings = field(default_factory=ModelSettings)
 
 
@@ -101,9 +112,30 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         backend=ALIASES.get(backend, backend),
         runner=stated("GOBLIN_RUNNER") or base.runner,
         hardware=stated("GOBLIN_HARDWARE"),
-        on_space=stated("SPACE_ID") is not None,
         models=read_models(environment),
+        **_serving(environment),
     )
+
+
+def _serving(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a server for others is told; a Space has limits unless its operator lifts them."""
+    public = bool(environment.get("SPACE_ID", "").strip())
+    days = _numbers(environment, "GOBLIN_KEEP_DAYS", 1, "Give a number of days, such as 30.")
+    limits = {}
+    for field_name, variable, usual in (
+        ("visitor_audits", "GOBLIN_VISITOR_AUDITS", 20),
+        ("visitor_per_hour", "GOBLIN_VISITOR_PER_HOUR", 120),
+    ):
+        given = _numbers(environment, variable, 1, "Give a number of audits; 0 is no limit.")
+        limits[field_name] = int(given[0]) or None if given else usual if public else None
+    return {
+        "on_space": public,
+        "sign_in": public and bool(environment.get("OAUTH_CLIENT_ID", "").strip()),
+        "keep_days": days[0] if days else Settings().keep_days,
+        "archive": environment.get("GOBLIN_ARCHIVE", "").strip() or None,
+        "hub_url": environment.get("HF_ENDPOINT", "").strip() or None,
+        **limits,
+    }
 
 
 def read_models(environment: Mapping[str, str]) -> ModelSettings:
@@ -131,7 +163,12 @@ def read_models(environment: Mapping[str, str]) -> ModelSettings:
     )
 
 
-def _numbers(environment: Mapping[str, str], name: str, count: int) -> list[float]:
+def _numbers(
+    environment: Mapping[str, str],
+    name: str,
+    count: int,
+    remedy: str = "Give dollars, such as 3,15 for a price, 0.50 for a cap.",
+) -> list[float]:
     """The numbers of a variable, [] where it is absent."""
     text = environment.get(name, "").strip()
     try:
@@ -140,5 +177,5 @@ def _numbers(environment: Mapping[str, str], name: str, count: int) -> list[floa
         numbers = [-1.0]
     if numbers and (len(numbers) != count or not all(0 <= number < 1e6 for number in numbers)):
         message = f"{name} is {text!r}"
-        raise SetupError(message, remedy="Give dollars, such as 3,15 for a price, 0.50 for a cap.")
+        raise SetupError(message, remedy=remedy)
     return numbers

@@ -11,6 +11,7 @@ from agent.jobs import Jobs
 from agent.rebuild import EditChoice
 from agent.report import VERSION
 from agent.settings import Settings
+from ui.api import add_api, answer_in_json
 from ui.desk import Desk
 from ui.download import SAVE
 from ui.knowledge_page import add_knowledge
@@ -80,8 +81,16 @@ def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
     ) as demo:
         page = lay_out(settings, sample_names(), first, VERSION)
         _bind(Desk(page, jobs, settings, shown), page, demo)
+        add_api(jobs, settings)
     add_knowledge(demo, settings, VERSION)
     return demo.queue(max_size=64)
+
+
+def launch(demo: gr.Blocks, settings: Settings) -> str:
+    """Serve in the background; returns the address."""
+    _, url, _ = demo.launch(prevent_thread_lock=True, **launch_options(settings))
+    answer_in_json(demo)
+    return str(url)
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
@@ -96,6 +105,8 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "run_history": False,
         "max_file_size": "20mb",
+        "max_threads": 100,
+        "mcp_server": True,
         "footer_links": [],
         "quiet": True,
     }

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agent.answers import estimate_answer
 from agent.commands.files import read_file, read_files
 from agent.commands.options import (
     add_anchor,
@@ -19,7 +20,6 @@ from agent.commands.options import (
     versions_of,
 )
 from agent.request import DEFAULT_HARDWARE
-from audit.records.base import Json
 from audit.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,19 +83,12 @@ def _file(given: argparse.Namespace) -> int:
         step_s=given.step_time,
         search=given.best,
     )
-    text = _as_json(found, given.best) if given.json else "".join(_as_text(found, given.best))
-    sys.stdout.write(text)
+    if given.json:
+        answer = estimate_answer(found, searched=given.best)
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("".join(_as_text(found, given.best)))
     return 0
-
-
-def _as_json(found: Projected, searched: bool) -> str:
-    answer: dict[str, Json] = found.metrics.model_dump(mode="json", exclude={"arm"})
-    answer["assumptions"] = list(found.assumptions)
-    answer["largest"] = found.largest._asdict() if found.largest else None
-    if searched:
-        best = found.best
-        answer["best"] = {**best._asdict(), "speedup": best.speedup.model_dump()} if best else None
-    return json.dumps(answer, ensure_ascii=False) + "\n"
 
 
 def _as_text(found: Projected, searched: bool) -> Iterator[str]:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 
+from agent.answers import parse_answer
 from agent.commands.files import read_file, read_files
 from agent.commands.options import add_reading, fault, lengths_of, versions_of
 from audit.records.base import Json
@@ -42,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
         dialect=given.dialect,
     )
     if given.json:
-        sys.stdout.write(json.dumps(_as_json(workload), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(parse_answer(workload), ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(_as_text(workload))
     return 0
@@ -55,30 +56,11 @@ def _alone(name: str, versions: Mapping[str, str], lengths: DataLengths | None) 
 
     try:
         upload = read_file(name)
-        return _as_json(read_workload([upload], versions=versions or None, lengths=lengths))
+        return parse_answer(read_workload([upload], versions=versions or None, lengths=lengths))
     except GoblinError as error:
         return {"error": {"message": redact(str(error))}}
     except Exception as error:  # a bug: it costs this file, not those behind it
         return {"error": {"message": fault(name, error)}}
-
-
-def _as_json(workload: Workload) -> dict[str, Json]:
-    return {
-        "format": workload.format,
-        "framework": workload.framework,
-        "fields": {
-            name: {
-                "value": found.value,
-                "origin": found.origin,
-                "file": found.file,
-                "line": found.line,
-            }
-            for name, found in workload.fields.items()
-        },
-        "warnings": [notice.model_dump(mode="json") for notice in workload.notices],
-        "versions": workload.versions,
-        "versions_origin": workload.versions_origin,
-    }
 
 
 def _as_text(workload: Workload) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from agent.answers import search_answer
 from agent.commands.files import read_file
 from audit.records.base import Json
 from audit.records.errors import InputError, UserError
@@ -39,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
             start = time.perf_counter()
             hits = search(str(query["query"]), given.k)
             spent = round((time.perf_counter() - start) * 1000, 3)
-            line = {"id": query["id"], "results": list(map(_as_json, hits)), "ms": spent}
+            line = {"id": query["id"], "results": search_answer(hits), "ms": spent}
             sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
         return 0
     if not given.question:
@@ -47,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
         raise UserError(message, remedy='Ask one: python -m agent search "is eager slow".')
     hits = search(given.question, given.k)
     if given.json:
-        sys.stdout.write(json.dumps(list(map(_as_json, hits)), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(search_answer(hits), ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(_as_text(hits))
     return 0
@@ -64,17 +65,6 @@ def _queries(name: str) -> list[dict[str, Json]]:
         message = 'this is not {"queries": [{"id": ..., "query": ...}, ...]}'
         raise InputError(message, file=upload.name)
     return list(queries)
-
-
-def _as_json(hit: Hit) -> dict[str, Json]:
-    return {
-        "id": hit.id,
-        "facts": list(hit.facts),
-        "score": hit.score,
-        "title": hit.title,
-        "claim": hit.claim,
-        "sources": [source.model_dump(mode="json") for source in hit.sources],
-    }
 
 
 def _as_text(hits: Sequence[Hit]) -> str:

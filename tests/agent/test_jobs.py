@@ -101,10 +101,10 @@ def test_too_many_waiting_audits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="too many"):
         jobs.start(request_for(AXOLOTL))
     assert len(jobs.list(limit=100)) == MAX_WAITING
-    for job in list(jobs._jobs.values()):
-        job.stop.set()
-        jobs._room.release()
     jobs.close()
+    ended = Store(tmp_path)
+    assert {one.status for one in ended.summaries(limit=MAX_WAITING)} == {"cancelled"}
+    ended.close()
 
 
 def test_deleting_leaves_nothing_behind(jobs: Jobs, tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What `parse`, `search`, `estimate` and `audit` answer as JSON: one form for every way in.
+
+The command line, the REST and MCP tools print these; nobody else shapes an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from audit.records.base import Json
+
+if TYPE_CHECKING:
+    from agent.quick import Projected
+    from audit.records.workload import Workload
+    from kb.search import Hit
+
+Answer = dict[str, Json]
+
+
+def parse_answer(workload: Workload) -> Answer:
+    """What a training file says, field by field, with origin, file and line."""
+    return {
+        "format": workload.format,
+        "framework": workload.framework,
+        "fields": {
+            name: {
+                "value": found.value,
+                "origin": found.origin,
+                "file": found.file,
+                "line": found.line,
+            }
+            for name, found in workload.fields.items()
+        },
+        "warnings": [notice.model_dump(mode="json") for notice in workload.notices],
+        "versions": workload.versions,
+        "versions_origin": workload.versions_origin,
+    }
+
+
+def search_answer(hits: Sequence[Hit]) -> list[Answer]:
+    """What the knowledge base knows, best first, with sources."""
+    return [
+        {
+            "id": hit.id,
+            "facts": list(hit.facts),
+            "score": hit.score,
+            "title": hit.title,
+            "claim": hit.claim,
+            "sources": [source.model_dump(mode="json") for source in hit.sources],
+        }
+        for hit in hits
+    ]
+
+
+def estimate_answer(found: Projected, *, searched: bool = False) -> Answer:
+    """Projected metrics with intervals, what was assumed, the largest that fits; the best one."""
+    answer: Answer = found.metrics.model_dump(mode="json", exclude={"arm"})
+    answer["assumptions"] = list(found.assumptions)
+    answer["largest"] = found.largest._asdict() if found.largest else None
+    if searched:
+        best = found.best
+        answer["best"] = {**best._asdict(), "speedup": best.speedup.model_dump()} if best else None
+    return answer

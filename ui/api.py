@@ -1,0 +1,287 @@
+"""The REST and MCP tools `audit`, `parse`, `search`, `estimate`, `compare`: the commands, typed.
+
+Each takes plain values and answers with the JSON that the command prints. Names, arguments and
+docstrings are what an agent sees; the page's own events are private.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import signature
+from typing import Any, Literal
+
+import gradio as gr
+from pydantic import ValidationError, validate_call
+
+from agent.answers import estimate_answer, parse_answer, search_answer
+from agent.jobs import Jobs, Started
+from agent.request import DEFAULT_HARDWARE, AuditRequest
+from agent.settings import Settings
+from audit.log.faults import record_fault
+from audit.log.redact import redact
+from audit.log.scrub import scrub
+from audit.records.errors import GoblinError, UserError
+from audit.records.events import Event
+from audit.records.report import Report
+from audit.records.upload import Upload, plainly_named
+from audit.records.workload import DataLengths
+
+Kind = Literal["neutral", "numerics", "dynamics"]
+Answer = dict[str, Any]
+TOOLS = ("audit", "parse", "search", "estimate", "compare")
+APPLIED: list[Kind] = ["neutral", "numerics"]
+MOST_ANSWERS = 50
+FOLLOW_SECONDS = 5.0
+
+
+class Api:
+    """The tools over one set of jobs."""
+
+    def __init__(self, jobs: Jobs, settings: Settings) -> None:
+        self._jobs, self._settings = jobs, settings
+
+    def audit(
+        self,
+        files: dict[str, str],
+        hardware: str = "",
+        gpus: int = 1,
+        nodes: int = 1,
+        include: list[Kind] = APPLIED,
+        keep: list[str] = [],  # noqa: B006 - never changed; the schema needs the type
+        versions: dict[str, str] = {},  # noqa: B006
+        lengths: str = "",
+        dialect: str = "",
+        step_time: float = 0.0,
+    ) -> Answer:
+        """Audit a fine-tuning file: what wastes the GPU or breaks training, and a patch to it.
+
+        The file is read as data, never run. Every figure carries its provenance and interval.
+
+        Args:
+            files: file name -> text; the training file first, then what belongs to it.
+            hardware: card such as mi300x, h100-sxm, rtx-4090; empty: assumed, and said so.
+            gpus: GPUs per node.
+            nodes: nodes.
+            include: kinds of edits that the patch may hold; dynamics changes what is learned.
+            keep: field names to leave as they are, such as optimizer.
+            versions: package -> version whose defaults to read, such as {"transformers": "4.57"}.
+            lengths: token lengths of the samples, such as p50=310,p95=900,max=2048.
+            dialect: read the file as this format, such as py_trl; empty: its content decides.
+            step_time: seconds of one optimizer step today, to scale to; 0: not known.
+
+        Returns:
+            audit_id, owner_token (cancels and deletes), link, and the report.
+        """
+        request = AuditRequest(
+            uploads=uploads_of(files),
+            hardware=hardware.strip() or self._settings.hardware,
+            gpus=gpus,
+            nodes=nodes,
+            lengths=lengths_of(lengths),
+            versions=versions_of(versions),
+            dialect=dialect.strip() or None,
+            include=frozenset(include),
+            keep=frozenset(keep),
+            backend=self._settings.backend,
+            runner=self._settings.runner,
+            step_s=step_time or None,
+        )
+        started = self._jobs.start(request)
+        report = self._report(started)
+        return {
+            "audit_id": started.audit_id,
+            "owner_token": started.owner_token,
+            "link": f"/?audit={started.audit_id}",
+            "report": report.model_dump(mode="json"),
+        }
+
+    def parse(
+        self,
+        files: dict[str, str],
+        versions: dict[str, str] = {},  # noqa: B006
+        dialect: str = "",
+    ) -> Answer:
+        """Read a fine-tuning file: every field with its value, origin, file and line.
+
+        Args:
+            files: file name -> text; the training file first, then what belongs to it.
+            versions: package -> version whose defaults to read.
+            dialect: read the file as this format; empty: its content decides.
+
+        Returns:
+            format, framework, fields, warnings, versions.
+        """
+        from workload.read import read_workload
+
+        return parse_answer(
+            read_workload(
+                uploads_of(files),
+                versions=versions_of(versions) or None,
+                dialect=dialect.strip() or None,
+            )
+        )
+
+    def search(self, question: str, k: int = 5) -> list[Answer]:
+        """Ask the knowledge base about fine-tuning on AMD and NVIDIA GPUs in words.
+
+        Args:
+            question: in your own words, such as "does bitsandbytes work on AMD".
+            k: how many answers, 1 to 50.
+
+        Returns:
+            id, facts, score, title, claim and sources of each answer, best first.
+        """
+        from kb.search import search
+
+        if not question.strip():
+            message = "there is no question"
+            raise UserError(message, remedy='Ask one, such as "is eager attention slow".')
+        return search_answer(search(question, max(1, min(int(k), MOST_ANSWERS))))
+
+    def estimate(
+        self,
+        files: dict[str, str],
+        hardware: str = "",
+        gpus: int = 1,
+        nodes: int = 1,
+        versions: dict[str, str] = {},  # noqa: B006
+        lengths: str = "",
+        dialect: str = "",
+        step_time: float = 0.0,
+    ) -> Answer:
+        """Project speed and memory of a fine-tuning file on a card, with an 80% interval.
+
+        Args:
+            files: file name -> text; the training file first, then what belongs to it.
+            hardware: card such as mi300x, h100-sxm, rtx-4090; empty: assumed.
+            gpus: GPUs per node.
+            nodes: nodes.
+            versions: package -> version whose defaults to read.
+            lengths: token lengths of the samples, such as p50=310,p95=900,max=2048.
+            dialect: read the file as this format; empty: its content decides.
+            step_time: seconds of one optimizer step today, to scale to; 0: not known.
+
+        Returns:
+            metrics with intervals, what was assumed, and the largest batch and samples that fit.
+        """
+        from agent.quick import project
+
+        return estimate_answer(
+            project(
+                uploads_of(files),
+                hardware=hardware.strip() or self._settings.hardware or DEFAULT_HARDWARE,
+                gpus=gpus,
+                nodes=nodes,
+                versions=versions_of(versions),
+                dialect=dialect.strip() or None,
+                lengths=lengths_of(lengths),
+                step_s=step_time or None,
+            )
+        )
+
+    def compare(self, audit_ids: list[str]) -> Answer:
+        """Hold two or more finished audits against each other, each against the first.
+
+        Args:
+            audit_ids: ids of finished audits of this server, two to twelve.
+
+        Returns:
+            audits with their figures, fields that differ, comparisons with verdict and interval.
+        """
+        from agent.side_by_side import MAX_AUDITS, compare_reports
+
+        named = []
+        for audit_id in audit_ids[: MAX_AUDITS + 1]:
+            report = self._jobs.report(audit_id)
+            if report is None:
+                message = f"audit {audit_id} has no report"
+                raise UserError(message, remedy="Give ids of audits that have finished.")
+            named.append((audit_id, report))
+        return compare_reports(named).model_dump(mode="json")
+
+    def _report(self, started: Started) -> Report:
+        """Wait for the end; raises what the audit ended with where there is no report."""
+        from agent.api import report_of
+
+        last: Event | None = None
+        while last is None or not last.terminal:
+            after = last.seq if last else 0
+            news = self._jobs.follow(started.audit_id, after, FOLLOW_SECONDS)
+            last = news[-1] if news else last
+        return report_of(last)
+
+
+def uploads_of(files: Mapping[str, str]) -> tuple[Upload, ...]:
+    """The given texts as uploads."""
+    return tuple(plainly_named(Upload(name, said.encode())) for name, said in files.items())
+
+
+def versions_of(versions: Mapping[str, str]) -> dict[str, str]:
+    """The stated versions, checked as those of the command line are."""
+    from workload.versions import parse_versions
+
+    said = ",".join(f"{name}={version}" for name, version in versions.items())
+    return parse_versions(said) if said else {}
+
+
+def lengths_of(said: str) -> DataLengths | None:
+    """Stated lengths; never a path."""
+    from workload.lengths import parse_lengths
+
+    return parse_lengths(said) if said.strip() else None
+
+
+def told(tool: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
+    """The tool with its errors as one plain message; a fault of ours is logged, not shown."""
+    checked = validate_call(tool)
+
+    @wraps(tool)
+    def answered(*given: Any, **named: Any) -> Any:
+        try:
+            return scrub(checked(*given, **named))
+        except ValidationError as error:
+            raise _refused(_wrong_arguments(tool, error)) from error
+        except GoblinError as error:
+            raise _refused(str(error)) from error
+        except Exception as error:
+            raise _refused(record_fault(settings.data_dir, tool.__name__, error)) from error
+
+    return answered
+
+
+def _refused(message: str) -> gr.Error:
+    return gr.Error(redact(message), print_exception=False)
+
+
+def _wrong_arguments(tool: Callable[..., Any], error: ValidationError) -> str:
+    """`audit: gpus: Input should be a valid integer`: the first three that are wrong."""
+    names = list(signature(tool).parameters)
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False)[:3]:
+        first, *rest = fault["loc"] or ("",)
+        place = names[first] if isinstance(first, int) and first < len(names) else first
+        lines.append(f"{'.'.join(map(str, (place, *rest)))}: {fault['msg']}")
+    return f"{tool.__name__}: {'; '.join(lines)}"
+
+
+def add_api(jobs: Jobs, settings: Settings) -> None:
+    """Publish the tools; called inside the app's Blocks."""
+    api = Api(jobs, settings)
+    for name in TOOLS:
+        gr.api(told(getattr(api, name), settings), api_name=name, concurrency_limit=None)
+
+
+def answer_in_json(demo: gr.Blocks) -> None:
+    """Make MCP answers JSON: Gradio prints a dict as Python does, which no agent can parse."""
+    server = demo.mcp_server_obj
+    plain = server.postprocess_output_data
+
+    def as_json(data: list[Any], root_url: str) -> list[Any]:
+        texts = [
+            said if isinstance(said, str) else json.dumps(said, ensure_ascii=False) for said in data
+        ]
+        return list(plain(texts, root_url))
+
+    server.postprocess_output_data = as_json
