@@ -23,7 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 EXAMPLES = sorted(
-    path for path in (ROOT / "examples").iterdir() if path.suffix in (".yml", ".yaml", ".py")
+    path
+    for path in (ROOT / "examples").iterdir()
+    if path.suffix in (".yml", ".yaml", ".py", ".ipynb")
 )
 BARE = [sys.executable, "-c", "import pydantic, yaml, numpy"]
 LIMITS = {"ratio": 3.0, "warm_median_ms": 60.0, "warm_slowest_ms": 150.0, "first_finding_ms": 40.0}

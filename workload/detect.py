@@ -14,11 +14,12 @@ ENOUGH = 0.5
 """A lower score is no detection."""
 READ = (
     "axolotl, LLaMA-Factory, TRL, torchtune, LitGPT, open-instruct, NeMo RL, Primus, verl, "
-    "accelerate and DeepSpeed configs, training arguments in JSON, and Python scripts with "
-    "transformers or TRL"
+    "accelerate and DeepSpeed configs, training arguments in JSON, Python scripts with "
+    "transformers or TRL, and notebooks that hold such Python"
 )
 MAX_NAMED = 8
 
+_NOTEBOOK = re.compile(r'"cell_type"\s*:\s*"(?:code|markdown|raw)"|"nbformat"\s*:\s*\d')
 _YAML_LINE = re.compile(r"(?:- )?[\"']?[\w./@-]+[\"']?[ ]*:(?:\s|$)")
 _PYTHON_LINE = re.compile(
     r"(?:from\s+[\w.]+\s+import\b|import\s+\w|def\s+\w+\s*\(|class\s+\w+|@\w|if\s+__name__|"
@@ -33,7 +34,6 @@ KNOWN_KEYS: tuple[tuple[frozenset[str], str], ...] = tuple(
     (frozenset(keys.split()), name)
     for keys, name in (
         ("architectures model_type", "a model's config.json"),
-        ("cells nbformat", "a notebook"),
         ("weight_map metadata", "an index of model weights"),
         ("added_tokens_decoder", "a tokenizer_config.json"),
         ("instruction output", "a row of data"),
@@ -68,21 +68,19 @@ def detect_dialect(source: SourceText, wanted: str | None = None) -> Found:
     if wanted is not None:
         return _chosen(source, wanted)
     kind = text_kind(source)
-    if kind is None:
-        raise _unread(source)
     best = _json(source) if kind == "json" else _surest(source, kind)
     if best is None:
         raise _unread(source)
     return best
 
 
-def text_kind(source: SourceText) -> TextKind | None:
-    """How the text is written; None for kinds that are named but not read (shell, notebook)."""
+def text_kind(source: SourceText) -> TextKind:
+    """How the text is written."""
     name = source.name.lower()
     text = source.text
     head = text.lstrip()[:1]
-    if head in "{[" and name.endswith(".ipynb"):
-        return None
+    if head == "{" and (name.endswith(".ipynb") or _NOTEBOOK.search(text)):
+        return "notebook"
     if head == "{" or (head == "[" and name.endswith(".json")):
         return "json"
     lines = _statements(text)
@@ -90,7 +88,7 @@ def text_kind(source: SourceText) -> TextKind | None:
     python = sum(bool(_PYTHON_LINE.match(line)) for line in lines)
     shell = sum(bool(_SHELL_LINE.match(line)) for line in lines) + text.startswith("#!/bin/")
     if shell > max(yaml, python) or (shell and name.endswith((".sh", ".bash", ".slurm"))):
-        return None
+        return "shell"
     if python > yaml or (python == yaml and name.endswith(".py")):
         return "python"
     return "yaml"
@@ -171,14 +169,14 @@ def _unread(source: SourceText) -> InputError:
 
     remedy = f"Read are: {READ}"
     kind = text_kind(source)
-    if kind is None:
-        notebook = source.name.lower().endswith(".ipynb")
-        reason = f"this is {'a notebook' if notebook else 'a shell script'}, which is not read"
+    if kind == "shell":
+        reason = "this is a shell script, which is not read"
         return InputError(reason, file=source.name, remedy=remedy)
-    if kind == "python":
+    if kind in ("python", "notebook"):
         from workload.dialects.script_parse import CALLS_READ
 
-        reason = f"the script makes no training run; the calls that are read: {CALLS_READ}"
+        word = "script" if kind == "python" else "notebook"
+        reason = f"the {word} makes no training run; the calls that are read: {CALLS_READ}"
         return InputError(reason, file=source.name, remedy=remedy)
     keys = json_keys(source) if kind == "json" else _top_keys(source)
     named = next((name for row, name in KNOWN_KEYS if row <= keys), None)

@@ -18,7 +18,7 @@ from audit.records.finding import FieldEdit
 from audit.records.workload import FieldValue, Notice
 from workload.source import SourceText
 
-TextKind = Literal["yaml", "json", "python"]
+TextKind = Literal["yaml", "json", "python", "notebook", "shell"]
 """How the text is written; `workload.detect` decides it before any dialect is imported."""
 
 
@@ -162,6 +162,8 @@ DIALECTS: dict[str, Entry] = {
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),
     "py_trl": Entry("python", "workload.dialects.script:PY_TRL"),
     "py_hf_trainer": Entry("python", "workload.dialects.script:PY_HF_TRAINER"),
+    "ipynb_trl": Entry("notebook", "workload.dialects.notebook:IPYNB_TRL"),
+    "ipynb_hf_trainer": Entry("notebook", "workload.dialects.notebook:IPYNB_HF_TRAINER"),
 }
 """Format id -> dialect, in the order of preference between equal scores."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from workload.dialects.notebook_magics import split_variable
 from workload.dialects.script_evaluate import attribute, unpacked
 from workload.dialects.script_scene import Arguments, Scene
-from workload.dialects.script_values import OPEN, Known, Slot, Unknown, Value
+from workload.dialects.script_values import OPEN, Known, Slot, Symbol, Unknown, Value
 
 
 def _dict_call(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
@@ -61,6 +62,22 @@ def _dataset(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
     return scene.memory.new_thing("data", "load_dataset", node)
 
 
+def _shell(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`get_ipython()`, in the script that nbconvert made of a notebook."""
+    return Symbol("IPython.shell", node)
+
+
+def _line_magic(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`get_ipython().run_line_magic('env', 'NAME=value')` is what `%env` becomes."""
+    words = [slot.value.value for slot in arguments.positional if isinstance(slot.value, Known)]
+    if len(words) == 2 and words[0] in ("env", "set_env"):
+        name, value = split_variable(str(words[1]))
+        if value is not None:
+            known = Known(value, node.args[1])
+            scene.memory.put_in(scene.env, name, Slot(known, None, scene.statement))
+    return Unknown(node, "what a call returns")
+
+
 def _matmul_precision(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
     """`torch.set_float32_matmul_precision("high")` allows TF32 as `allow_tf32 = True` does."""
     slot = arguments.first("precision")
@@ -86,6 +103,8 @@ PLAIN_FUNCTIONS: dict[str, Callable[[Scene, Arguments, ast.Call], Value]] = {
     "datasets.load_dataset": _dataset,
     "datasets.load_from_disk": _dataset,
     "datasets.load.load_dataset": _dataset,
+    "IPython.get_ipython": _shell,
+    "IPython.shell.run_line_magic": _line_magic,
     "torch.set_float32_matmul_precision": _matmul_precision,
     "dataclasses.field": _default_field,
 }

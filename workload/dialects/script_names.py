@@ -93,6 +93,7 @@ _PACKAGE_OF: dict[str, str] = {
     "HfArgumentParser": "transformers",
     "TrlParser": "trl",
     "load_dataset": "datasets",
+    "get_ipython": "IPython",
     "torch": "torch",
     "os": "os",
 }

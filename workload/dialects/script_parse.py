@@ -9,8 +9,10 @@ import ast
 import re
 import threading
 import warnings
+from contextlib import suppress
 
 from audit.records.errors import InputError
+from workload.dialects.script_fstrings import older_fstrings
 from workload.source import SourceText
 
 _MAGIC = re.compile(r"[ \t]*[!%]")
@@ -34,10 +36,11 @@ def parse_script(source: SourceText) -> ast.Module:
         InputError: what is no Python 3, with line, column and remedy.
     """
     try:
-        with _WARNINGS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source.text)
+        return _parse(source.text)
     except SyntaxError as error:
+        if "f-string" in error.msg:
+            with suppress(SyntaxError):
+                return _parse(older_fstrings(source.text))
         raise _syntax_error(source, error) from None
     except (RecursionError, MemoryError):
         reason = "the Python code is nested too deeply to be read"
@@ -56,6 +59,12 @@ def parse_script(source: SourceText) -> ast.Module:
         reason = "Python refuses this text as source code"
         remedy = "Save the file as plain UTF-8 text and upload it again"
         raise InputError(reason, file=source.name, remedy=remedy) from None
+
+
+def _parse(text: str) -> ast.Module:
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 def _syntax_error(source: SourceText, error: SyntaxError) -> InputError:

@@ -15,19 +15,26 @@ _PIN = re.compile(
     r"(?:\[[^\]\n]*\])?\s*==\s*(?P<version>\d[\w.+!-]*)"
 )
 _COMMENT = re.compile(r"[ \t]*#")
+_EXPORTED = re.compile(
+    r"[ \t]*get_ipython\(\)\.(?:system|run_line_magic|run_cell_magic|getoutput)\("
+)
+"""A notebook's command in the script that nbconvert made of it."""
 
 
 def pinned_versions(source: SourceText) -> dict[str, str]:
     """Package -> version, where a comment of the script pins it with `==` and no other disagrees.
 
     PEP 723 metadata and lines like `# requirements: trl==0.19.1` or `# !pip install trl==0.19.1`
-    are all comments; a text in a string is not.
+    are all comments, a notebook's commands are calls of `get_ipython()`; any other text in a string
+    is neither.
     """
     found: dict[str, set[str]] = {}
     inside: set[int] | None = None
     for match in _PIN.finditer(source.text):
         line = source.line_of(match.start())
-        if not _COMMENT.match(source.line_text(line)):
+        text = source.line_text(line)
+        exported = bool(_EXPORTED.match(text))
+        if not exported and not _COMMENT.match(text):
             continue
         inside = _string_lines(source) if inside is None else inside
         if line not in inside:
