@@ -41,6 +41,8 @@ class AdapterSize(NamedTuple):
     parameters: int
     modules: int
     """Adapted linear layers per block."""
+    inputs: int
+    """Values per token that these layers read, per block."""
     unknown: tuple[str, ...]
     """Module names that were not understood; they are not counted."""
 
@@ -62,7 +64,8 @@ def count_adapters(model: Model, rank: int, targets: tuple[str, ...]) -> Adapter
     shapes = _shapes(model)
     adapted = [shapes[part] for part in sorted(parts) if part in shapes]
     per_block = rank * sum(sum(shape) for shape in adapted)
-    return AdapterSize(per_block * model.layers, len(adapted), tuple(unknown))
+    inputs = sum(shape[0] for shape in adapted)
+    return AdapterSize(per_block * model.layers, len(adapted), inputs, tuple(unknown))
 
 
 def name_targets(targets: str | Iterable[str] | None) -> tuple[str, ...]:

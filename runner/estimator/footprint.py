@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kb.catalog.parameters import Parameters, count_parameters
+from runner.estimator.activations import layer_bytes, score_bytes
 from runner.estimator.columns import at_most, where_above
 from runner.estimator.job import Job
 from runner.estimator.traffic import trained_parameters
 
-QUANTIZED_BYTES = {"plain": 2.0, "nf4": 0.5625, "nf4-double": 0.5159, "int8": 1.03, "gptq": 0.5625}
-"""Bytes per body weight: 4 bits and an fp32 scale per 64 (nf4: 8-bit scales when double)."""
+QUANTIZED_BYTES = {"plain": 2.0, "nf4": 0.5625, "nf4-double": 0.5159, "int8": 1.03, "gptq": 0.5195}
+"""Bytes per body weight: 4 bits and an fp32 scale per 64 (nf4; 8-bit scales when double), or a
+16-bit scale and a 4-bit zero per 128 (gptq)."""
 SELECTIVE = 0.45
 """Share of a layer's activations that selective checkpointing keeps (assumed: the products of
 matrices, without the MLP's inner values)."""
@@ -37,10 +39,9 @@ class Footprint(NamedTuple):
     fp32_inputs: float
     kept: float
     """Activations of layers that are not recomputed."""
-    frozen: float
-    """Flag: no weight gradients, so fewer inputs are kept."""
-    fused: float
-    """Flag: fused norm, rotary and MLP kernels, which keep less for the backward pass."""
+    returned: float
+    """Gradients of block inputs that FSDP holds for blocks without trained weights of their own:
+    its hook waits for all of them (torch's `register_multi_grad_hook`)."""
     block: float
     """Activations of one layer while it is recomputed."""
     scores: float
@@ -48,12 +49,22 @@ class Footprint(NamedTuple):
     kept_scores: float
     logits: float
     """Elements of the logits, 1e9."""
+    last: float
+    """Elements of the last hidden state, 1e9: final norm and the head's input."""
+    varied: float
+    """Flag: lengths differ from batch to batch."""
+    reserved: float
+    """Flag: the meter counts what the allocator keeps, not what tensors hold."""
+    summed: float
+    """Whole gradients that FSDP keeps between micro-batches (`no_sync`)."""
     gathered: float
     """One unsharded block under FSDP or ZeRO-3."""
     root: float
     """Embedding and head gathered at once."""
     buckets: float
     """DDP's or DeepSpeed's gradient buckets, one copy of the gradients."""
+    loaded: float
+    """A whole copy of the weights beside the shards, before training starts."""
     deepspeed: float
     """Trained parameters under DeepSpeed per shard, 1e9; its buffers stop growing at 1e9."""
     offloaded: float
@@ -81,10 +92,10 @@ def measure_footprint(job: Job) -> Footprint:
     tokens = job.micro_batch * job.longest / layout.context
     layers = model.layers / layout.pipeline * in_flight
     width = 4 if job.precision == "fp32" else 2
-    layer = _layer_bytes(job, width) * tokens
-    scores = _score_bytes(job, width) * tokens
+    layer = layer_bytes(job, width) * tokens
+    scores = score_bytes(job, width) * tokens
     inputs = layers * job.checkpointing * tokens * model.hidden * width / layout.tensor
-    wide = job.fp32_checkpoints or (job.kbit_prepared and shards == 1)
+    wide = job.kbit_prepared and shards == 1
     gathers = layout.sharding in ("fsdp", "zero3") and shards > 1
     block, root = _gathered(job, counts, width)
     if layout.pipeline > 1:  # a stage stays gathered between its micro-batches
@@ -105,17 +116,24 @@ def measure_footprint(job: Job) -> Footprint:
         inputs=0.0 if wide else inputs / GB,
         fp32_inputs=inputs / GB if wide else 0.0,
         kept=layers * kept_share * layer / GB,
-        frozen=float(job.adapter is not None),
-        fused=float(job.fused_kernels),
+        returned=inputs / GB
+        if job.adapter and gathers and layout.sharding == "fsdp" and job.stack == "hf"
+        else 0.0,
         block=layer / GB,
         scores=scores / GB,
         kept_scores=layers * kept_share * scores / GB,
         logits=tokens * model.vocab / layout.tensor * (width / 2) / GB,
+        last=tokens * model.hidden / layout.tensor * (width / 2) / GB,
+        varied=where_above(job.longest, job.length),
+        reserved=float(job.meter != "allocated"),
+        summed=_summed(job, trained, shards) / GB,
         gathered=block / GB if gathers or job.offloaded_weights else 0.0,
         root=root / GB if gathers or job.offloaded_weights else 0.0,
         buckets=trained * job.gradient_bytes / GB
         if layout.sharding == "ddp" and layout.replicas > 1
         else 0.0,
+        # LitGPT loads the whole checkpoint on every rank before it shards
+        loaded=weights * shards / GB if job.stack == "litgpt" and shards > 1 else 0.0,
         deepspeed=min(1.0, trained / state_shards / GB) if deepspeed else 0.0,
         offloaded=float(job.offloaded_activations),
     )
@@ -133,28 +151,21 @@ def _weights(job: Job, counts: Parameters, trained: float, split: int, shards: i
         frozen = QUANTIZED_BYTES[job.base] * counts.body + rest * (
             4 if job.kbit_prepared else plain
         )
-    held = (frozen / split + trained * job.weight_bytes) / shards
-    # LitGPT loads the whole checkpoint on every rank before it shards
-    return held + (frozen / split if job.stack == "litgpt" and shards > 1 else 0.0)
+    return (frozen / split + trained * job.weight_bytes) / shards
 
 
-def _layer_bytes(job: Job, width: int) -> float:
-    """Activations of one layer per token: inputs of the matrices, norms, gate and up."""
-    model = job.model
-    mlp: float = model.mlp
-    if model.experts:
-        mlp = model.top * model.expert * job.capacity + model.shared
-    matrices = 3 if model.gated else 2
-    projections = (model.heads + 2 * model.kv_heads) * model.head
-    values = 8 * model.hidden + (2 * projections + (2 + 0.67 * matrices) * mlp) / job.layout.tensor
-    return width * values
+def _summed(job: Job, trained: float, shards: float) -> float:
+    """Bytes of unsharded gradients beyond the sharded ones.
 
-
-def _score_bytes(job: Job, width: int) -> float:
-    """Eager attention keeps scores, probabilities and a mask per head: 12 bytes each in bf16."""
-    if not job.eager_attention:
+    accelerate skips the reduction until the last micro-batch, and so does a pipeline over FSDP.
+    """
+    layout = job.layout
+    if layout.sharding != "fsdp" or shards <= 1 or not job.trained:
         return 0.0
-    return 6 * width * job.model.heads * job.longest / job.layout.tensor
+    if (job.stack != "hf" and layout.pipeline == 1) or layout.expert > 1:
+        return 0.0
+    whole = trained * min(job.gradient_bytes, 4) * (1 - 1 / shards)
+    return float(where_above(job.accumulation, 1) * whole)
 
 
 def _gathered(job: Job, counts: Parameters, width: int) -> tuple[float, float]:

@@ -106,7 +106,6 @@ def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> R
         optimizer=read_optimizer(workload, weights, layout.sharding, notes),
         checkpointing=recompute.share,
         saves="matmuls" if recompute.selective else "blocks",
-        fp32_checkpoints=adapter is not None and layout.sharding == "fsdp",
         offloaded_activations=recompute.offloaded,
         eager_attention=workload.value("attn_implementation") == "eager",
         packed=samples.packed,

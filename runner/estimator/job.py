@@ -80,6 +80,8 @@ class Adapter(NamedTuple):
     parameters: int
     modules: int
     """Adapted linear layers per block."""
+    inputs: int
+    """Values per token that these layers read, per block."""
     variant: Literal["lora", "dora"] = "lora"
 
 
@@ -116,6 +118,8 @@ class Job:
     trained_embeddings: bool = False
     """Embedding and head are trained and saved beside the adapter."""
     base: Base = "plain"
+    keeps_inputs: bool = False
+    """Frozen products keep their inputs, as bitsandbytes before 0.42 did."""
     kbit_prepared: bool = False
     """Norms and activations were cast to fp32, as PEFT's k-bit preparation does."""
     frozen_bytes: float = 2
@@ -127,8 +131,6 @@ class Job:
     """Share of the layers that are recomputed in the backward pass."""
     saves: Literal["blocks", "matmuls"] = "blocks"
     """What checkpointing keeps: block inputs only, or the products of matrices too (selective)."""
-    fp32_checkpoints: bool = False
-    """The kept block inputs are fp32 (adapters under FSDP in newer accelerate)."""
     offloaded_activations: bool = False
     eager_attention: bool = False
     packed: bool = False
@@ -136,6 +138,10 @@ class Job:
     """Fused norm, rotary, MLP and cross-entropy kernels (Liger without its loss, foak, TE)."""
     chunked_loss: bool = False
     """Logits never exist as a whole (Liger's fused linear loss, chunked cross-entropy)."""
+    half_loss: bool = False
+    """The loss runs in 16 bits: the model's code does not upcast and nothing autocasts."""
+    eager_loss: bool = False
+    """The loss is not fused although other kernels are."""
     compiled: bool = False
     fast_experts: bool = True
     """Grouped expert kernels; False: a loop over experts in Python."""
@@ -149,6 +155,11 @@ class Job:
     def trained(self) -> bool:
         """Whether the model's own weights are trained."""
         return self.adapter is None
+
+    @property
+    def fused_loss(self) -> bool:
+        """Whether one kernel computes the loss, without fp32 copies of the logits."""
+        return (self.fused_kernels or self.compiled) and not self.eager_loss
 
     @property
     def covered(self) -> float:

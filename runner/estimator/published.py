@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model
 from kb.catalog.parameters import count_parameters
-from runner.estimator.job import Job, Meter, Stack
+from runner.estimator.job import Job, Layout, Meter, Stack
 from runner.estimator.lengths import (
     ASSUMED,
     Padding,
@@ -27,8 +27,8 @@ from runner.estimator.published_recipe import (
     CHUNKED,
     COMPILED,
     OFFLOADED,
+    Weights,
     is_fms,
-    newer_accelerate,
     read_adapter,
     read_base,
     read_checkpointing,
@@ -48,8 +48,12 @@ _DATA_SETS = (
 _LONGEST, _LONGEST_PACKED = 4.0, 1.9
 """Longest batch over the mean length for rows that state a mean only: padded to the longest sample,
 or samples laid end to end, where the batch averages (assumed)."""
+_MANY = 3.0
+"""How much longer the longest of many micro-batches is where they are accumulated (assumed)."""
 
 
+_KEEPS_LOGITS = re.compile(r"qwen[-_ /]*\d+([._]\d+)?b|bigcode|santacoder|starcoder", re.I)
+"""Models whose own code computes the loss in the dtype of the logits."""
 _OWN_ATTENTION = re.compile(r"chatglm|baichuan2-13b", re.I)
 """Models whose own code has no fused attention."""
 
@@ -119,6 +123,7 @@ def _job(
         adapter=adapter,
         trained_embeddings="(emb)" in text,
         base=base,
+        keeps_inputs=base.startswith("nf4") and "" < str(row.get("date") or "") < "2024",
         kbit_prepared=base != "plain"
         and layout.gpus == 1
         and ("baseline-peft" in text or stack == "ms-swift"),
@@ -126,12 +131,14 @@ def _job(
         optimizer=read_optimizer(row, stack, weights),
         checkpointing=share,
         saves="blocks" if blocks else "matmuls",
-        fp32_checkpoints=newer_accelerate(row) and layout.gpus > 1 and adapter is not None,
         offloaded_activations=tune_stage(text) >= OFFLOADED,
         eager_attention=_eager(row, model, text),
         packed=bool(row.get("packing")) or "padding-free" in text,
         fused_kernels=foak,
         chunked_loss="liger" in (row.get("framework") or "") or _chunked(stack, text),
+        half_loss=_half_loss(row, stack, weights, layout, trained=adapter is None),
+        # torchtitan compiles its loss since 2025; before, the logits were upcast as a whole
+        eager_loss=stack == "torchtitan" and str(row.get("date") or "") < "2025",
         compiled=_compiled(text),
         fast_experts=not (is_fms(row) and "scattermoe" not in text),
         capacity=_capacity(text),
@@ -151,6 +158,7 @@ def _length(row: Row, stack: Stack, split: Split) -> tuple[Padding, bool] | None
         if abs(mean - 4096) < 5:
             return exact(mean), False
         times = _LONGEST_PACKED if "padding-free" in text else _LONGEST
+        times *= _MANY if split.accumulation > 1 else 1.0
         return Padding(mean, mean, mean * times, mean * mean), True
     moments = re.search(r"tokens/sample ([\d.]+)\+-([\d.]+)", notes)
     if moments and stated:
@@ -176,6 +184,15 @@ def _eager(row: Row, model: Model, text: str) -> bool:
     if "eager/none" in (row.get("attention") or "") or _OWN_ATTENTION.search(model.name):
         return True
     return "2022-01" in str(row.get("date") or "") and "flash" not in text
+
+
+def _half_loss(row: Row, stack: Stack, weights: Weights, layout: Layout, *, trained: bool) -> bool:
+    """DeepSpeed's fp16 and ZeRO-3 engines, and plain bf16 weights, run without autocast."""
+    if not _KEEPS_LOGITS.search(str(row.get("model"))):
+        return False
+    if stack == "deepspeed":
+        return layout.sharding == "zero3" or "fp16" in str(row.get("precision"))
+    return trained and weights.weight == 2 and stack == "hf"
 
 
 def _chunked(stack: Stack, text: str) -> bool:

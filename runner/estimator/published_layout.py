@@ -52,7 +52,8 @@ def read_split(row: Row, stack: Stack, hardware: Hardware) -> Split:
         context=context,
         expert=_experts(row, text, stack, gpus),
         overlapped_tensor=bool(re.search(r"async\s?tp", text + (row.get("other") or ""), re.I)),
-        shards=shards if shards > 1 else 0,
+        # torchtitan shards weights over the context ranks too
+        shards=shards * (context if stack == "torchtitan" else 1) if shards > 1 else 0,
     )
     return _batch(layout, batch, count, total)
 
@@ -85,7 +86,10 @@ def _experts(row: Row, text: str, stack: Stack, gpus: int) -> int:
 
 def _sharding(row: Row, stack: Stack, text: str, gpus: int, shards: int) -> Sharding:
     if gpus == 1:
-        return "zero3" if stack == "deepspeed" and row.get("method") == "full" else "none"
+        if stack != "deepspeed":
+            return "none"
+        # one card: the recipe starts an engine for full and QLoRA runs only
+        return {"full": "zero3", "qlora": "zero2"}.get(str(row.get("method")), "none")  # type: ignore[return-value]
     stage = re.search(r"zero[- ]?(\d)", text, re.I)
     if stage and "fully" not in text.lower():
         return {"1": "zero1", "2": "zero2", "3": "zero3"}.get(stage.group(1), "zero3")  # type: ignore[return-value]

@@ -25,12 +25,13 @@ _SPELLINGS = (
 )
 _SIZED = (
     # Architectures that the catalogue leaves out (hybrids, no published dimensions), rebuilt from
-    # their published totals: pattern, total and active parameters in 1e9, hidden size, layers.
-    (r"nemotron[-_ ](3|v3)[-_ ]nano", 31.6, 3.2, 2688, 52),
-    (r"nemotron[-_ ](3|v3)[-_ ]super", 120.0, 12.0, 4096, 88),
-    (r"nemotron[-_ ](3|v3)[-_ ]ultra", 550.0, 55.0, 8192, 108),
-    (r"deepseek[-_ ]?v4[-_ ]flash", 284.0, 13.0, 4096, 43),
-    (r"moe-7b-1b", 6.7, 1.0, 1536, 40),
+    # their published totals: pattern, total and active parameters in 1e9, hidden size, layers,
+    # and the vocabulary (that of the makers' other models; IBM's Granite: 49160).
+    (r"nemotron[-_ ](3|v3)[-_ ]nano", 31.6, 3.2, 2688, 52, 131072),
+    (r"nemotron[-_ ](3|v3)[-_ ]super", 120.0, 12.0, 4096, 88, 131072),
+    (r"nemotron[-_ ](3|v3)[-_ ]ultra", 550.0, 55.0, 8192, 108, 131072),
+    (r"deepseek[-_ ]?v4[-_ ]flash", 284.0, 13.0, 4096, 43, 131072),
+    (r"moe-7b-1b", 6.7, 1.0, 1536, 40, 49160),
 )
 _STACKS: tuple[tuple[str, Stack], ...] = (
     (r"megatron|primus", "megatron"),
@@ -65,9 +66,9 @@ def read_model(text: str | None) -> Model | None:
 
 def _named(text: str) -> Model | None:
     lower = text.lower()
-    for pattern, total, active, hidden, layers in _SIZED:
+    for pattern, total, active, hidden, layers, vocab in _SIZED:
         if re.search(pattern, lower):
-            return _sized_mixture(text, total, active, hidden, layers)
+            return _sized_mixture(text, total, active, hidden, layers, vocab)
     for pattern, name in _SPELLINGS:
         if re.search(pattern, lower):
             return find_model(name)
@@ -82,7 +83,7 @@ def _by_totals(text: str) -> Model | None:
     total, active = float(found.group(1)), float(found.group(2))
     # hidden size and depth as mixtures of that active size have them (Qwen3: 3B 2048 x 48)
     hidden = 1024 * max(2, round(2 * (active / 3) ** 0.4))
-    return _sized_mixture(text, total, active, hidden, 48 if active < 10 else 80)
+    return _sized_mixture(text, total, active, hidden, 48 if active < 10 else 80, 131072)
 
 
 def read_stack(framework: str | None, title: str | None, hardware: Hardware) -> Stack:
@@ -93,9 +94,11 @@ def read_stack(framework: str | None, title: str | None, hardware: Hardware) -> 
     return next((stack for pattern, stack in _STACKS if re.search(pattern, text)), "hf")
 
 
-def _sized_mixture(name: str, total: float, active: float, hidden: int, layers: int) -> Model:
+def _sized_mixture(
+    name: str, total: float, active: float, hidden: int, layers: int, vocab: int
+) -> Model:
     """A mixture of experts with the given totals; its attention is small, as in hybrids."""
-    experts, top, vocab = 128, 6, 131072
+    experts, top = 128, 6
     heads, kv_heads, head = hidden // 128, 2, 128
     embedding = 2 * vocab * hidden
     unit = (total - active) * 1e9 / (experts - top)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model
@@ -104,11 +104,16 @@ def read_base(row: Row) -> Base:
     text = words(row)
     if re.search(r"autogptq|gptq", text) and row.get("method") == "qlora":
         return "gptq"
-    if re.search(r"nf4-dq", text):
+    # fms-acceleration's bnb plugin and torchao's NF4 quantize the scales too
+    if re.search(r"nf4-dq", text) or (row.get("method") == "qlora" and _doubles(row, text)):
         return "nf4-double"
     if re.search(r"int8|8-bit", text) and row.get("method") == "qlora":
         return "int8"
     return "nf4" if row.get("method") == "qlora" else "plain"
+
+
+def _doubles(row: Row, text: str) -> bool:
+    return is_fms(row) or "torchtune" in text
 
 
 def read_adapter(row: Row, stack: Stack, model: Model) -> Adapter | None:
@@ -127,7 +132,8 @@ def read_adapter(row: Row, stack: Stack, model: Model) -> Adapter | None:
     size = count_adapters(model, rank, targets)
     count = re.search(r"trainable=([\d,]+)", text)
     parameters = int(count.group(1).replace(",", "")) if count else size.parameters
-    return Adapter(rank, parameters, size.modules, "dora" if "dora" in text else "lora")
+    variant: Literal["lora", "dora"] = "dora" if "dora" in text else "lora"
+    return Adapter(rank, parameters, size.modules, size.inputs, variant)
 
 
 def read_checkpointing(row: Row, stack: Stack, hardware: Hardware) -> tuple[float, bool]:
@@ -184,8 +190,10 @@ def read_weights(row: Row, stack: Stack, precision: Precision, size: float | Non
         return Weights(4, 0, 4, 8, False)
     if "amp" in (row.get("precision") or ""):
         return Weights(4, 0, 4, 8, False, cast=2)
-    if stack == "deepspeed":
+    if stack == "deepspeed" and not (gpus == 1 and row.get("method") == "lora"):
         return Weights(2, 4, 2, 8, True)
+    if stack == "deepspeed":  # one card: the recipe's script starts no engine
+        return Weights(2, 0, 2, 4, True)
     if adapters:
         return (
             Weights(2, 0, 2, 4, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from audit.records.errors import MissingFacts
 from audit.records.workload import Workload
@@ -132,7 +132,8 @@ def read_adapter(workload: Workload, model: Model, notes: Notes) -> Adapter | No
         notes.add(f"adapted modules not counted: {', '.join(size.unknown)}")
     if not size.modules:
         size = count_adapters(model, rank, name_targets(None))
-    return Adapter(rank, size.parameters, size.modules, "dora" if method == "dora" else "lora")
+    variant: Literal["lora", "dora"] = "dora" if method == "dora" else "lora"
+    return Adapter(rank, size.parameters, size.modules, size.inputs, variant)
 
 
 def weights_offloaded(workload: Workload, sharding: Sharding) -> bool:
