@@ -12,8 +12,10 @@ from agent.rebuild import EditChoice
 from agent.report import VERSION
 from agent.settings import Settings
 from ui.api import add_api, answer_in_json
+from ui.compare_page import add_compare
 from ui.desk import Desk
 from ui.download import SAVE
+from ui.history_page import add_history
 from ui.knowledge_page import add_knowledge
 from ui.layout import Page, lay_out
 from ui.owned import CHOSEN, KEEP, OWNED
@@ -82,6 +84,8 @@ def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
         page = lay_out(settings, sample_names(), first, VERSION)
         _bind(Desk(page, jobs, settings, shown), page, demo)
         add_api(jobs, settings)
+    add_history(demo, jobs, settings, VERSION)
+    add_compare(demo, jobs, settings, VERSION)
     add_knowledge(demo, settings, VERSION)
     return demo.queue(max_size=64)
 

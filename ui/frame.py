@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Literal
+from typing import Any, Literal
 
-Page = Literal["audit", "kb"]
+import gradio as gr
+
+Page = Literal["audit", "history", "kb"]
 PAGES: dict[Page, tuple[str, str]] = {
     "audit": ("./", "Audit"),
+    "history": ("./history", "History"),
     "kb": ("./kb", "Knowledge base"),
 }
 """Page -> address and name."""
+
+
+def html(value: str, name: str, script: str | None = None) -> Any:
+    """A part of a page that is HTML of ours, with its own script where it needs one."""
+    return gr.HTML(
+        value, apply_default_css=False, js_on_load=script, elem_id=name, elem_classes=["gg"]
+    )
 
 
 def pages(page: Page) -> str:

@@ -17,12 +17,6 @@ from ui.shelf import Wanted
 SCRIPT = Path(__file__).with_name("knowledge.js")
 
 
-def _html(value: str, name: str, script: str | None = None) -> Any:
-    return gr.HTML(
-        value, apply_default_css=False, js_on_load=script, elem_id=name, elem_classes=["gg"]
-    )
-
-
 def open_page(request: gr.Request) -> tuple[str, str]:
     """The form and the results as the address asks."""
     wanted = Wanted.read(dict(request.query_params))
@@ -43,12 +37,12 @@ def add_knowledge(demo: gr.Blocks, settings: Settings, version: str) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     with demo.route("Knowledge base", "/kb", show_in_navbar=False):
         note = frame.host_note(settings.runner, settings.on_space)
-        _html(frame.top_bar(note, page="kb"), "gg-bar")
-        _html(page_head(), "gg-kb-top")
-        status = _html('<p role="status" class="gg-sr"></p>', "gg-part-status")
-        form = _html(search_form(Wanted()), "gg-kb-ask")
-        results = _html(NONE, "gg-kb-results", SCRIPT.read_text())
-        _html(frame.footer(version, settings.keep_days), "gg-end")
+        frame.html(frame.top_bar(note, page="kb"), "gg-bar")
+        frame.html(page_head(), "gg-kb-top")
+        status = frame.html('<p role="status" class="gg-sr"></p>', "gg-part-status")
+        form = frame.html(search_form(Wanted()), "gg-kb-ask")
+        results = frame.html(NONE, "gg-kb-results", SCRIPT.read_text())
+        frame.html(frame.footer(version, settings.keep_days), "gg-end")
         demo.load(open_page, None, [form, results], queue=False, **quiet)
         results.submit(
             change_page,

@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 
 AUDIT_ID = re.compile(r"[0-9a-f]{32}")
-OWNED = "(...given) => [...given.slice(0, -1), window.goblin.owned()]"
+_READY = "while (!window.goblin) await new Promise((go) => setTimeout(go, 20));"
+"""Gradio adds the page's script on its own time; the first event may come before it."""
+OWNED = f"async (...given) => {{ {_READY} return [...given.slice(0, -1), window.goblin.owned()]; }}"
 """Before an event whose last input is the tokens."""
 CHOSEN = "(...given) => [...given.slice(0, -2), window.goblin.choice(), window.goblin.owned()]"
 """Before an event whose last inputs are the choice of edits on the page, and the tokens."""
-KEEP = "(tokens) => { window.goblin.keep(tokens); return []; }"
+KEEP = f"async (tokens) => {{ {_READY} window.goblin.keep(tokens); return []; }}"
 """After an audit was started: its token is added to the storage."""
 
 

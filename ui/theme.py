@@ -9,7 +9,8 @@ import gradio as gr
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 STYLES = tuple(
-    Path(__file__).with_name(name) for name in ("page.css", "page_parts.css", "knowledge.css")
+    Path(__file__).with_name(name)
+    for name in ("page.css", "page_parts.css", "knowledge.css", "history.css")
 )
 SCRIPT = Path(__file__).with_name("page.js")
 PICTURE = Path(__file__).with_name("goblin.svg")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Literal
 
 from audit.records.base import Json
@@ -25,12 +26,24 @@ class Summary:
     speedup: float | None = None
     """After / before, as in the report's comparison."""
     provenance: str | None = None
+    format: str = ""
+    gpus: int = 1
+    """All of them, over all nodes."""
+    low: float | None = None
+    high: float | None = None
+    """The ends of the speedup's interval."""
+    severities: dict[str, int] = field(default_factory=dict)
+    """Findings by severity."""
 
 
 def summarise(kind: str, data: dict[str, Json]) -> dict[str, Json]:
     """What a history shows of a started or a finished audit."""
     if kind == "started":
-        return {"workload_name": data["workload_name"], "hardware": data["hardware"]}
+        return {
+            "workload_name": data["workload_name"],
+            "hardware": data["hardware"],
+            "gpus": data["gpus"] * data["nodes"],
+        }
     if kind != "final_report":
         return {}
     report = data["report"]
@@ -41,4 +54,8 @@ def summarise(kind: str, data: dict[str, Json]) -> dict[str, Json]:
         "findings": len(report["findings"]),
         "speedup": speedup["value"] if speedup else None,
         "provenance": report["provenance"],
+        "format": report["format"],
+        "low": speedup["low"] if speedup else None,
+        "high": speedup["high"] if speedup else None,
+        "severities": dict(Counter(finding["severity"] for finding in report["findings"])),
     }
