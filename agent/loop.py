@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from typing import Protocol
 
@@ -34,7 +34,9 @@ from audit.records.events import (
     FinalReportData,
     LogData,
     StartedData,
+    UsageData,
 )
+from audit.records.lead import Research
 from audit.records.report import Report
 from audit.records.workload import Notice
 
@@ -71,33 +73,68 @@ async def run_audit(
     Raises:
         AuditEnded: the audit has an end already.
     """
-    written: deque[Event] = deque()
-
-    def record(data: Record) -> None:
-        event = log.append(audit_id, data)
-        if event is not None:
-            written.append(event)
-
+    spine = _Spine(log, audit_id)
     start = time.perf_counter()
     talk: Conversation | None = None
     try:
-        run = AuditRun(make_services(request, record, cancelled))
-        record(_started(run.services))
+        search = spine.researcher(request, models, cancelled)
+        run = AuditRun(make_services(request, spine.record, cancelled, search))
+        spine.record(_started(run.services))
         talk = _conversation(run, backend, models)
+        spine.budget = talk.budget
         async with aclosing(talk.turns()) as turns:
             async for _ in turns:
-                while written:
-                    yield written.popleft()
-        record(FinalReportData(report=_report(run, talk, start)))
+                for event in spine.taken():
+                    yield event
+        spine.record(FinalReportData(report=_report(run, talk, start)))
     except Cancelled:
-        record(CancelledData(text="Cancelled by its owner; what was found until then stays."))
+        spine.record(CancelledData(text="Cancelled by its owner; what was found until then stays."))
     except UserError as error:
-        record(_error(error))
+        spine.record(_error(error))
     finally:
         if talk is not None:
             await talk.close()
-    while written:
-        yield written.popleft()
+    for event in spine.taken():
+        yield event
+
+
+class _Spine:
+    """Writes the events of one audit, those of its sub-agents too, and hands them on."""
+
+    def __init__(self, log: Log, audit_id: str) -> None:
+        self._log, self._audit_id = log, audit_id
+        self._written: deque[Event] = deque()
+        self.budget: Budget | None = None
+        """Of the audit; what a sub-agent uses counts there."""
+
+    def record(self, data: Record, call_id: str | None = None) -> None:
+        """Write one event; `call_id` of the call whose sub-agent says it."""
+        event = self._log.append(self._audit_id, data, parent_call_id=call_id)
+        if event is not None:
+            self._written.append(event)
+
+    def taken(self) -> Iterator[Event]:
+        """The events that were written since the last call."""
+        while self._written:
+            yield self._written.popleft()
+
+    def researcher(
+        self, request: AuditRequest, models: ModelSettings | None, cancelled: Callable[[], bool]
+    ) -> Callable[[str, str], Research]:
+        """Researches a task for a call, with the audit's backend."""
+
+        def research(task: str, call_id: str) -> Research:
+            from agent.research.start import start_research
+
+            def told(data: Record) -> None:
+                self.record(data, call_id)
+                if isinstance(data, UsageData) and self.budget is not None:
+                    self.budget.spend(data.input_tokens + data.output_tokens, data.usd)
+
+            known = models or read_models(os.environ)
+            return start_research(task, request, known, told, cancelled)
+
+        return research
 
 
 def _conversation(

@@ -75,6 +75,7 @@ def build_report(state: AuditState, services: Services, made: Made) -> Report:
         versions_origin=workload.versions_origin,
         believe=_believe(figures),
         seconds=made.seconds,
+        leads=state.leads,
     )
 
 

@@ -11,6 +11,7 @@ from audit.records.base import Record
 from audit.records.errors import Cancelled
 
 if TYPE_CHECKING:
+    from audit.records.lead import Research
     from audit.records.profile import Profile
     from audit.records.spec import Anchor
     from audit.records.workload import Workload
@@ -31,6 +32,8 @@ class Services:
     record: Callable[[Record], object]
     """Writes one event into the log."""
     cancelled: Callable[[], bool]
+    research: Callable[[str, str], Research]
+    """Researches a task for the call of that id."""
 
     def check_cancelled(self) -> None:
         """Raise Cancelled when the owner asked to stop; called between all longer steps."""
@@ -69,8 +72,18 @@ def _origin(request: AuditRequest) -> Literal["stated", "detected", "assumed"]:
     return "stated" if request.hardware else "assumed"
 
 
+def search_only(task: str, call_id: str) -> Research:
+    """Research where no model is at hand: the knowledge base is asked."""
+    from agent.research.plan import plan_research
+
+    return plan_research(task)
+
+
 def make_services(
-    request: AuditRequest, record: Callable[[Record], object], cancelled: Callable[[], bool]
+    request: AuditRequest,
+    record: Callable[[Record], object],
+    cancelled: Callable[[], bool],
+    research: Callable[[str, str], Research] = search_only,
 ) -> Services:
     """The services of one request; raises UnknownName for a card or runner that is not known."""
     from agent.named import RUNNERS, make
@@ -83,4 +96,5 @@ def make_services(
         runner=make("runner", request.runner, RUNNERS),
         record=record,
         cancelled=cancelled,
+        research=research,
     )

@@ -24,6 +24,7 @@ MODEL_VARIABLES = {
     "openai_url": "GOBLIN_OPENAI_BASE_URL",
     "openai_model": "GOBLIN_OPENAI_MODEL",
     "openai_key": "GOBLIN_OPENAI_API_KEY",
+    "research_model": "GOBLIN_RESEARCH_MODEL",
 }
 """Field of `ModelSettings` -> the variable that states it."""
 
@@ -54,6 +55,8 @@ class ModelSettings:
     """GOBLIN_OPENAI_MODEL."""
     openai_key: str | None = field(default=None, repr=False)
     """GOBLIN_OPENAI_API_KEY; most servers at home need none."""
+    research_model: str | None = None
+    """GOBLIN_RESEARCH_MODEL: the model of the research sub-agent; None: the audit's own."""
     usd_per_million: tuple[float, float] | None = None
     """GOBLIN_MODEL_USD_PER_MILLION: `3,15`, dollars per million input and output tokens."""
     max_usd: float | None = None

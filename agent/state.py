@@ -12,6 +12,7 @@ from typing import Any
 from audit.records.comparison import Comparison
 from audit.records.errors import ModelMistake
 from audit.records.finding import Check, Finding
+from audit.records.lead import Lead
 from audit.records.metrics import Bench
 from audit.records.patch import Patch
 from audit.records.profile import Profile
@@ -44,6 +45,8 @@ class AuditState:
     """Why there are no figures, where there are none: what is not known, what does not start."""
     benches: tuple[Bench, ...] = ()
     comparison: Comparison | None = None
+    leads: tuple[Lead, ...] = ()
+    """What research brought back; no stage reads them."""
 
     def moved(self, **changes: Any) -> AuditState:
         """The next state."""

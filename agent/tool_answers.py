@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from agent.state import AS_WRITTEN, PATCH, PATCHED, AuditState
 from agent.telling import speed_text
 from audit.records.finding import Effect
+from audit.records.lead import Research
 from audit.records.patch import Edit
 
 
@@ -108,6 +109,15 @@ def tell_comparison(state: AuditState) -> str:
         f" {interval.value:.3f}x ({interval.low:.3f} to {interval.high:.3f})" if interval else ""
     )
     return f"{comparison.verdict}{speed}. {comparison.reason}"
+
+
+def tell_research(found: Research) -> str:
+    """The leads, one per line, and how the research ended."""
+    lines = [
+        f"lead: {lead.change}. {lead.evidence} ({lead.source}, {lead.confidence})"
+        for lead in found.leads
+    ]
+    return "\n".join([*lines, found.ended])
 
 
 def _edit_lines(edits: tuple[Edit, ...]) -> Iterator[str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from agent import tool_answers
 from agent.backends import ToolCall, ToolResult
@@ -29,6 +30,10 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 MAX_ANSWER = 2000
 """Characters of an answer; the whole result is in the log under its id."""
 UPLOAD = "upload_1"
+MAX_LEADS = 24
+"""Of one report."""
+CALLING: ContextVar[str] = ContextVar("CALLING", default="")
+"""The id of the call that runs: what a sub-agent says stands under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,12 @@ class Chosen(Record):
 
     workload_id: str
     finding_ids: list[str]
+
+
+class Task(Record):
+    """Arguments of research."""
+
+    task: str = Field(max_length=400)
 
 
 class TwoBenches(Record):
@@ -183,6 +194,14 @@ def compare_runs(run: AuditRun, given: TwoBenches) -> Answer:
     return Answer(tool_answers.tell_comparison(run.state), ())
 
 
+@tool(Task)
+def research(run: AuditRun, given: Task) -> Answer:
+    """Look up what no finding covers; brings back unverified leads with sources, never edits."""
+    found = run.services.research(given.task, CALLING.get())
+    run.state = run.state.moved(leads=(*run.state.leads, *found.leads)[:MAX_LEADS])
+    return Answer(tool_answers.tell_research(found), ())
+
+
 def checked(call: ToolCall) -> ToolCall:
     """The call under its tool's own name with arguments that fit, or with its fault in words."""
     name = _resolved(call.tool)
@@ -223,6 +242,7 @@ def call_tool(run: AuditRun, call: ToolCall) -> ToolResult:
     if call.fault:
         return ToolResult(call.id, call.tool, ok=False, text=_short(call.fault))
     found = TOOLS[call.tool]
+    CALLING.set(call.id)
     try:
         answer = found.function(run, found.arguments.model_validate(call.arguments))
     except ModelMistake as mistake:

@@ -7,6 +7,7 @@ from typing import Literal
 from audit.records.base import Provenance, Record
 from audit.records.comparison import Comparison
 from audit.records.finding import Check, Finding, Source
+from audit.records.lead import Lead
 from audit.records.metrics import Metrics
 from audit.records.patch import Patch
 from audit.records.profile import Profile
@@ -72,3 +73,5 @@ class Report(Record):
     believe: Believe | None
     seconds: float
     """Wall time of the audit."""
+    leads: tuple[Lead, ...] = ()
+    """What research brought back: unverified, never applied."""
