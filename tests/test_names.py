@@ -73,7 +73,7 @@ def test_commands_and_tools() -> None:
     }  # fmt: skip
     assert list(TOOLS) == [
         "parse_config", "profile_run", "query_rocm_kb", "propose_patch", "benchmark",
-        "compare_runs",
+        "compare_runs", "research",
     ]  # fmt: skip
 
 

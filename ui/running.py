@@ -8,6 +8,7 @@ from audit.records.errors import UnknownName
 from kb.catalog.hardware import find_hardware
 from ui.errors import broken_part, cancelled_part
 from ui.findings import found_so_far
+from ui.leads import research_lines
 from ui.timeline import DOING, LABELS, timeline
 from ui.view import AuditView
 
@@ -82,7 +83,8 @@ def run_body(view: AuditView) -> str:
     return (
         f'<div class="gg-running" data-state="{view.state}" data-audit="{escape(view.audit_id)}">'
         f'<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
-        f"{timeline(view.stages)}</div>{note}</div>{found}</div></div>"
+        f"{timeline(view.stages)}{research_lines(dict(view.research))}</div>{note}</div>"
+        f"{found}</div></div>"
     )
 
 

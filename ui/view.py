@@ -12,6 +12,7 @@ from audit.records.events import (
     ErrorData,
     Event,
     FinalReportData,
+    LogData,
     ProgressData,
     StageData,
     StageState,
@@ -38,6 +39,8 @@ class AuditView:
     report: Report | None = None
     error: ErrorData | None = None
     cancelled: CancelledData | None = None
+    research: tuple[tuple[str, str], ...] = ()
+    """Id of the call and what its sub-agent said last."""
 
     @property
     def state(self) -> State:
@@ -107,6 +110,10 @@ def fold(view: AuditView, event: Event) -> AuditView:
     """The view after one more event."""
     view = replace(view, seq=event.seq)
     data = read_data(event)
+    if event.parent_call_id is not None:
+        said = data.text if isinstance(data, LogData) else None
+        research = {**dict(view.research), event.parent_call_id: said} if said else None
+        return replace(view, research=tuple(research.items())) if research else view
     if isinstance(data, StartedData):
         return replace(view, started=data, started_at=event.at)
     if isinstance(data, StageData):

@@ -175,7 +175,30 @@ def _time(report: Report) -> str:
     )
 
 
+def _leads(report: Report) -> Iterator[str]:
+    """What research found, said to be unverified."""
+    if not report.leads:
+        return
+    rows = "".join(
+        f"<tr><td>{text(lead.change)}</td><td>{text(lead.evidence)}</td>"
+        f"<td>{text(lead.expected or 'not stated')}</td>"
+        f"<td>{text(lead.measured or 'not stated')}</td><td><code>{text(lead.source)}</code></td>"
+        f"<td>{lead.confidence}</td></tr>"
+        for lead in report.leads
+    )
+    head = "".join(
+        f"<th>{name}</th>"
+        for name in ("change", "evidence", "expected", "measured", "source", "confidence")
+    )
+    yield (
+        '<h2>Unverified leads</h2><section class="card"><p>Found by reading, not checked by a '
+        f"rule or a benchmark, and not in the patch.</p><table><tr>{head}</tr>{rows}</table>"
+        "</section>"
+    )
+
+
 def _rest(report: Report) -> Iterator[str]:
+    yield from _leads(report)
     if report.checked:
         items = "".join(f"<li>{text(check.title)}</li>" for check in report.checked)
         yield f"<h2>Checked and in order ({len(report.checked)})</h2>"

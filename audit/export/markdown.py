@@ -113,6 +113,19 @@ def _figures(report: Report) -> Iterator[str]:
 
 
 def _rest(report: Report) -> Iterator[str]:
+    if report.leads:
+        yield from (
+            "",
+            "## Unverified leads",
+            "",
+            "Found by reading; no rule or benchmark says so.",
+        )
+        yield from ("", "| change | evidence | expected | measured | source | confidence |")
+        yield "|---|---|---|---|---|---|"
+        for lead in report.leads:
+            told = (lead.change, lead.evidence, lead.expected or "", lead.measured or "")
+            cells = [*map(plain, told), code_span(lead.source), lead.confidence]
+            yield f"| {' | '.join(cells)} |"
     if report.checked:
         yield from ("", "## Checked and in order", "")
         yield from (f"- {plain(check.title)}" for check in report.checked)

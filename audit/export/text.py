@@ -137,6 +137,10 @@ def _figures(report: Report) -> Iterator[str]:
 
 
 def _rest(report: Report) -> Iterator[str]:
+    if report.leads:
+        yield from _title("Unverified leads: found by reading, not checked, not applied")
+        for lead in report.leads:
+            yield from _wrapped(f"{lead.change}. {lead.evidence} ({lead.source})", 2)
     if report.checked:
         yield from _title(f"Checked and in order ({len(report.checked)})")
         yield from (f"  {check.title}" for check in report.checked)
