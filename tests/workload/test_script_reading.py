@@ -115,7 +115,7 @@ def test_constants_are_followed_to_their_literal(
         "for LR in (1e-4, 2e-4):\n    pass",
         "try:\n    LR = 1e-4\n    compute()\nexcept ValueError:\n    LR = 2e-4",
         "LR = [x for x in (1e-4,)][0]",
-        "LR = 10 ** -4",
+        "LR = 10 ** 400",
         "LR = 1e999",
         "LR = 1 / 0",
         "LR = f'{compute()}'",
@@ -370,7 +370,8 @@ def test_the_kbit_preparation_checkpoints_quantised_weights_only() -> None:
         ("os.environ['A'] = '1'", "env:A", "1"),
         ("os.environ.setdefault('A', 'x')", "env:A", "x"),
         ("os.environ.update({'A': 'y'}, B='z')", "env:B", "z"),
-        ("os.environ['A'] = str(3)", "env:A", None),
+        ("os.environ['A'] = str(3)", "env:A", "3"),
+        ("os.environ['A'] = str(count())", "env:A", None),
         ("if cond(): os.environ['A'] = '1'", "env:A", None),
         ("torch.backends.cuda.matmul.allow_tf32 = True", "allow_tf32", True),
         ("torch.set_float32_matmul_precision('high')", "allow_tf32", True),
@@ -440,7 +441,9 @@ fire.Fire(main)
 """
     found = read(text).fields
     assert (found["model_id"].value, found["seed"].value) == ("a/b", 3)
-    assert found["learning_rate"].origin == "unknown"
+    rate = found["learning_rate"]
+    assert (rate.value, rate.origin, rate.line) == (1e-4, "default", 4)
+    assert "--rate" in (rate.source or "")
 
 
 def test_functions_that_call_each_other_end() -> None:

@@ -6,8 +6,10 @@ import ast
 from collections.abc import Callable
 
 from audit.records.errors import InputError
+from workload.dialects.script_assign import assign
 from workload.dialects.script_effects import PLAIN_FUNCTIONS
 from workload.dialects.script_evaluate import attribute, evaluate, unpacked
+from workload.dialects.script_fold import PLAIN, fold_call, fold_method
 from workload.dialects.script_models import (
     LOADING,
     MODEL_FUNCTIONS,
@@ -15,7 +17,8 @@ from workload.dialects.script_models import (
     loaded,
     model_method,
 )
-from workload.dialects.script_names import FROM_COMMAND_LINE, Named, classify
+from workload.dialects.script_names import Named, classify
+from workload.dialects.script_parsers import class_entries, finish, parser_method
 from workload.dialects.script_scene import Arguments, Scene
 from workload.dialects.script_values import (
     OPEN,
@@ -43,16 +46,6 @@ _FIRST: dict[str, tuple[str, ...]] = {
     "quantization": ("quant_type",),
     "adapter": ("task_type",),
 }
-_PARSES = frozenset(
-    {
-        "parse_args_into_dataclasses",
-        "parse_args_and_config",
-        "parse_json_file",
-        "parse_yaml_file",
-        "parse_dict",
-        "parse",
-    }
-)
 
 
 def call(scene: Scene, node: ast.Call, depth: int) -> Value:
@@ -109,6 +102,8 @@ def _imported(scene: Scene, dotted: str, arguments: Arguments, node: ast.Call) -
     known = _FUNCTIONS.get(dotted)
     if known is not None:
         return known(scene, arguments, node)
+    if dotted in PLAIN and not arguments.named and arguments.open is None:
+        return fold_call(dotted, [slot.value for slot in arguments.positional], node)
     owner, _, method = dotted.rpartition(".")
     if method in LOADING and owner:
         return loaded(scene, classify(owner), method, arguments, node)
@@ -169,9 +164,14 @@ def _own(scene: Scene, callee: Local, arguments: Arguments, node: ast.Call) -> V
     """A call of a function or class of the script."""
     if not isinstance(callee.node, ast.ClassDef):
         return scene.enter(scene, callee, arguments, node)
-    inherited = _class_attributes(scene, callee)
+    inherited = class_entries(scene, callee)
+    arguments = _by_own_names(scene, callee, arguments)
     if callee.base is not None:
-        return _make(scene, classify(callee.base.name), arguments, node, inherited)
+        named = classify(callee.base.name)
+        made = _make(scene, named, arguments, node, inherited)
+        scene.class_of[made.owner] = callee
+        finish(scene, callee, made, node)
+        return made
     entries = {**inherited, **arguments.named}
     if arguments.open is not None:
         entries[OPEN] = Slot(arguments.open, None)
@@ -181,20 +181,19 @@ def _own(scene: Scene, callee: Local, arguments: Arguments, node: ast.Call) -> V
     if start is not None and isinstance(start.value, Local):
         with_self = (Slot(thing, None), *arguments.positional)
         scene.enter(scene, start.value, Arguments(with_self, arguments.named, arguments.open), node)
+    finish(scene, callee, thing, node)
     return thing
 
 
-def _class_attributes(scene: Scene, callee: Local) -> dict[str, Slot]:
-    """What the class body gives every instance."""
-    names: list[str] = []
-    body = callee.node.body if isinstance(callee.node, ast.ClassDef) else []
-    for statement in body:
-        targets: list[ast.expr] = []
-        targets += [statement.target] if isinstance(statement, ast.AnnAssign) else []
-        targets += statement.targets if isinstance(statement, ast.Assign) else []
-        names += [target.id for target in targets if isinstance(target, ast.Name)]
-    slots = {name: scene.memory.get(callee.owner, name) for name in names}
-    return {name: slot for name, slot in slots.items() if slot is not None}
+def _by_own_names(scene: Scene, callee: Local, arguments: Arguments) -> Arguments:
+    """Positional arguments by the names of the `__init__` of a class that extends a known one."""
+    start = scene.memory.get(callee.owner, "__init__")
+    if callee.base is None or start is None or not isinstance(start.value, Local):
+        return arguments
+    parameters = getattr(start.value.node, "args", None)
+    names = [one.arg for one in parameters.args[1:]] if parameters else []
+    named = dict(zip(names, arguments.positional, strict=False))
+    return Arguments((), {**named, **arguments.named}, arguments.open)
 
 
 def _method(scene: Scene, base: Value, name: str, arguments: Arguments, node: ast.Call) -> Value:
@@ -203,6 +202,12 @@ def _method(scene: Scene, base: Value, name: str, arguments: Arguments, node: as
         known = _METHODS.get(base.kind)
         if known is not None:
             return known(scene, base, name, arguments, node)
+    elif isinstance(base, Known):
+        made = fold_method(base, name, [slot.value for slot in arguments.positional], node)
+        if made is not None:
+            return made
+    elif isinstance(base, Items) and name in _CHANGES:
+        _change_list(scene, base, name, arguments, node)
     if name == "gradient_checkpointing_enable":
         enable_checkpointing(scene, scene.loose, arguments, node)
     elif name == "train_test_split" and "test_size" in arguments.named:
@@ -210,6 +215,23 @@ def _method(scene: Scene, base: Value, name: str, arguments: Arguments, node: as
     elif "truncation" in arguments.named:
         scene.tokenized.append(arguments.named)
     return Unknown(node, "what a call returns")
+
+
+_CHANGES = frozenset({"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"})
+
+
+def _change_list(
+    scene: Scene, base: Items, name: str, arguments: Arguments, node: ast.Call
+) -> None:
+    """`names.append(x)` changes the list wherever the name or attribute before the dot leads."""
+    given = [slot.value for slot in arguments.positional]
+    changed: Value = Unknown(node, "a list that is changed")
+    if name == "append" and len(given) == 1:
+        changed = Items((*base.values, given[0]), base.node)
+    elif name == "extend" and len(given) == 1 and isinstance(given[0], Items):
+        changed = Items((*base.values, *given[0].values), base.node)
+    if isinstance(node.func, ast.Attribute) and scene.statement is not None:
+        assign(scene, node.func.value, Slot(changed, None), scene.statement)
 
 
 def _trainer_method(
@@ -257,26 +279,6 @@ def _dict_method(
     return Unknown(node, "what a call returns")
 
 
-def _parser_method(
-    scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
-) -> Value:
-    """The dataclasses that a command line or config file fills: only their classes are known."""
-    types = scene.memory.get(base.owner, "dataclass_types")
-    if name not in _PARSES or types is None:
-        return Unknown(node, "what a call returns")
-    listed = types.value.values if isinstance(types.value, Items) else (types.value,)
-    unknown = Unknown(node, FROM_COMMAND_LINE)
-    return Items(tuple(_parsed(scene, one, unknown, node) for one in listed), node)
-
-
-def _parsed(scene: Scene, kind: Value, unknown: Unknown, node: ast.Call) -> Value:
-    symbol = kind.base if isinstance(kind, Local) else kind
-    named = classify(symbol.name) if isinstance(symbol, Symbol) else Named("", "")
-    if named.kind not in ("config", "arguments"):
-        named = Named("arguments", "")
-    return _make(scene, named, Arguments((), {}, unknown), node)
-
-
 def _data_method(
     scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
 ) -> Value:
@@ -290,7 +292,7 @@ _METHODS: dict[str, Callable[[Scene, Thing, str, Arguments, ast.Call], Value]] =
     "trainer": _trainer_method,
     "own": _own_method,
     "dict": _dict_method,
-    "parser": _parser_method,
+    "parser": parser_method,
     "model": model_method,
     "data": _data_method,
 }

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 
 from workload.dialects.notebook_magics import split_variable
-from workload.dialects.script_evaluate import attribute, unpacked
+from workload.dialects.script_evaluate import attribute, evaluate, unpacked
+from workload.dialects.script_names import FROM_COMMAND_LINE
+from workload.dialects.script_parsers import call_from_command_line
 from workload.dialects.script_scene import Arguments, Scene
-from workload.dialects.script_values import OPEN, Known, Slot, Symbol, Unknown, Value
+from workload.dialects.script_values import (
+    OPEN,
+    Items,
+    Known,
+    Option,
+    Slot,
+    Symbol,
+    Thing,
+    Unknown,
+    Value,
+    optional,
+)
 
 
 def _dict_call(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
@@ -91,7 +105,59 @@ def _matmul_precision(scene: Scene, arguments: Arguments, node: ast.Call) -> Val
 def _default_field(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
     """`dataclasses.field(default=...)` of a class of the script."""
     slot = arguments.named.get("default")
-    return slot.value if slot else Unknown(node, "what a call returns")
+    if slot is not None:
+        return slot.value
+    factory = arguments.named.get("default_factory") or arguments.named.get("factory")
+    if factory is not None and isinstance(factory.site, ast.Lambda):
+        return evaluate(scene, factory.site.body)
+    name = factory.value.name if factory and isinstance(factory.value, Symbol) else ""
+    if name == "builtins.list":
+        return Items((), node)
+    if name == "builtins.dict":
+        return scene.memory.new_thing("dict", "dict", node)
+    return Unknown(node, FROM_COMMAND_LINE)
+
+
+def _variable(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`os.environ.get("NAME", default)`: the script's own default, which the shell may replace."""
+    slot = arguments.positional[0] if arguments.positional else None
+    name = slot.value.value if slot and isinstance(slot.value, Known) else None
+    if not isinstance(name, str):
+        return Unknown(node, "read from the environment")
+    held = scene.memory.get(scene.env.owner, name)
+    if held is not None:
+        return held.value
+    default = arguments.positional[1:2] or [
+        one for key, one in arguments.named.items() if key == "default"
+    ]
+    if not default or _SET_BY_LAUNCHERS.search(name):
+        return Unknown(node, "read from the environment")
+    return optional(default[0].value, Option(f"${name}"))
+
+
+_SET_BY_LAUNCHERS = re.compile(r"RANK|WORLD_SIZE|MASTER_|SLURM|VISIBLE_DEVICES|NODE|LAUNCH|NPROC")
+"""Variables that torchrun, accelerate or SLURM set: the script's default is for no launcher."""
+
+
+def _vars(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`vars(args)`: the options as a dict."""
+    first = arguments.positional[0].value if arguments.positional else None
+    if isinstance(first, Thing) and first.kind in ("namespace", "arguments", "own"):
+        entries = scene.memory.entries(first)
+        return scene.memory.new_thing("dict", "dict", node, entries.items())
+    return Unknown(node, "what a call returns")
+
+
+def _option_parser(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    return scene.memory.new_thing("parser", "ArgumentParser", node)
+
+
+def _same_parser(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
+    """`deepspeed.add_config_arguments(parser)` adds options of its own and gives it back."""
+    slot = arguments.first("parser")
+    if slot is not None and isinstance(slot.value, Thing):
+        return slot.value
+    return Unknown(node, "what a call returns")
 
 
 PLAIN_FUNCTIONS: dict[str, Callable[[Scene, Arguments, ast.Call], Value]] = {
@@ -107,4 +173,15 @@ PLAIN_FUNCTIONS: dict[str, Callable[[Scene, Arguments, ast.Call], Value]] = {
     "IPython.shell.run_line_magic": _line_magic,
     "torch.set_float32_matmul_precision": _matmul_precision,
     "dataclasses.field": _default_field,
+    "transformers.HfArg": _default_field,
+    "transformers.hf_argparser.HfArg": _default_field,
+    "os.environ.get": _variable,
+    "os.getenv": _variable,
+    "builtins.vars": _vars,
+    "argparse.ArgumentParser": _option_parser,
+    "deepspeed.add_config_arguments": _same_parser,
+    **dict.fromkeys(
+        ("fire.Fire", "typer.run", "tyro.cli", "jsonargparse.CLI", "jsonargparse.auto_cli"),
+        call_from_command_line,
+    ),
 }

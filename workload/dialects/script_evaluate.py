@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
+from workload.dialects.script_fold import (
+    COMPUTED,
+    fold_binary,
+    fold_compare,
+    fold_text,
+    folded,
+)
 from workload.dialects.script_scene import Scene
 from workload.dialects.script_values import (
     OPEN,
     Items,
     Known,
     Local,
+    Option,
     Slot,
     Symbol,
     Thing,
     Unknown,
     Value,
+    option_of,
+    optional,
 )
 
 MAX_DEPTH = 60
@@ -30,30 +39,7 @@ MAX_ITEMS = 500
 """Elements of a display that are read; a longer one is data, not settings."""
 MAX_UNPACKED = 100
 """Entries of a mapping that `**` unpacks; a longer one is data."""
-MAX_TEXT = 2000
-
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.eq,
-    ast.IsNot: operator.ne,
-}
-_DTYPES = frozenset(
-    f"torch.{name}" for name in ("bfloat16", "float16", "half", "float32", "float", "float64")
-)
-_COMPUTED = "computed when the script runs"
+_COMPUTED = COMPUTED
 
 
 def evaluate(scene: Scene, node: ast.expr, depth: int = 0) -> Value:
@@ -168,39 +154,21 @@ def unpacked(scene: Scene, value: Value, node: ast.expr) -> dict[str, Slot]:
 
 def _binary(scene: Scene, node: ast.BinOp, depth: int) -> Value:
     left, right = evaluate(scene, node.left, depth), evaluate(scene, node.right, depth)
-    work = _ARITHMETIC.get(type(node.op))
-    if work is None or not (isinstance(left, Known) and isinstance(right, Known)):
-        return Unknown(node, _COMPUTED)
-    a, b = left.value, right.value
-    texts = isinstance(a, str) and isinstance(b, str) and isinstance(node.op, ast.Add)
-    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
-    if not (texts or numbers):
-        return Unknown(node, _COMPUTED)
-    try:
-        return _folded(work(a, b), node)
-    except (ZeroDivisionError, OverflowError):
-        return Unknown(node, _COMPUTED)
-
-
-def _folded(value: Any, node: ast.expr) -> Value:
-    if isinstance(value, str) and len(value) <= MAX_TEXT:
-        return Known(value, node)
-    if isinstance(value, int) and value.bit_length() < 64:
-        return Known(value, node)
-    if isinstance(value, float) and math.isfinite(value):
-        return Known(value, node)
-    return Unknown(node, _COMPUTED)
+    return fold_binary(type(node.op), left, right, node)
 
 
 def _unary(scene: Scene, node: ast.UnaryOp, depth: int) -> Value:
     value = evaluate(scene, node.operand, depth)
     if isinstance(node.op, ast.Not):
         holds = truth(value)
-        return Unknown(node, _COMPUTED) if holds is None else Known(not holds, node)
+        return (
+            Unknown(node, _COMPUTED) if holds is None else Known(not holds, node, option_of(value))
+        )
     number = isinstance(value, Known) and isinstance(value.value, (int, float))
     if number and isinstance(value, Known) and not isinstance(node.op, ast.Invert):
         amount: Any = value.value
-        return _folded(-amount if isinstance(node.op, ast.USub) else +amount, node)
+        signed = -amount if isinstance(node.op, ast.USub) else +amount
+        return folded(signed, node, value.option)
     return Unknown(node, _COMPUTED)
 
 
@@ -208,59 +176,66 @@ def _boolean(scene: Scene, node: ast.BoolOp, depth: int) -> Value:
     """`a or b`: the first operand that decides it, where all before it are known."""
     value: Value = Unknown(node, _COMPUTED)
     decided = False
+    option: Option | None = None
     for operand in node.values[:MAX_ITEMS]:
         operand_value = evaluate(scene, operand, depth)
         if decided:
             continue
         value, holds = operand_value, truth(operand_value)
+        option = option or option_of(operand_value)
         if holds is None:
             value, decided = Unknown(node, _COMPUTED), True
         elif holds == isinstance(node.op, ast.Or):
             decided = True
-    return value
+    return optional(value, option)
 
 
 def _compare(scene: Scene, node: ast.Compare, depth: int) -> Value:
     left = evaluate(scene, node.left, depth)
-    right = evaluate(scene, node.comparators[0], depth)
-    work = _COMPARISONS.get(type(node.ops[0]))
-    a, b = _comparable(left), _comparable(right)
-    if work is None or len(node.ops) > 1 or a is None or b is None:
+    right = [evaluate(scene, one, depth) for one in node.comparators[:MAX_ITEMS]]
+    if len(node.ops) > 1:
         return Unknown(node, _COMPUTED)
-    try:
-        return Known(work(a[0], b[0]), node)
-    except TypeError:
-        return Unknown(node, _COMPUTED)
-
-
-def _comparable(value: Value) -> tuple[object] | None:
-    """What equality can be asked of: a literal or a dtype, never another imported name."""
-    if isinstance(value, Known):
-        return (value.value,)
-    return (value.name,) if isinstance(value, Symbol) and value.name in _DTYPES else None
+    return fold_compare(node.ops[0], left, right[0], node)
 
 
 def _conditional(scene: Scene, node: ast.IfExp, depth: int) -> Value:
-    holds = truth(evaluate(scene, node.test, depth))
+    test = evaluate(scene, node.test, depth)
+    holds = truth(test)
     if holds is not None:
-        return evaluate(scene, node.body if holds else node.orelse, depth)
+        scene.assume(option_of(test), node)
+        chosen = evaluate(scene, node.body if holds else node.orelse, depth)
+        return optional(chosen, option_of(test))
     values = [evaluate(scene, one, depth) for one in (node.body, node.orelse)]
     return scene.memory.merged(values, node)
 
 
 def _text(scene: Scene, node: ast.JoinedStr, depth: int) -> Value:
     """An f-string whose parts are all known."""
-    parts: list[str] = []
+    values: list[Value] = []
+    specs: list[str | None] = []
     for part in node.values[:MAX_ITEMS]:
+        spec: str | None = ""
         value: Value = Unknown(node, _COMPUTED)
         if isinstance(part, ast.Constant):
             value = Known(str(part.value), part)
-        elif isinstance(part, ast.FormattedValue) and part.format_spec is None:
+        elif isinstance(part, ast.FormattedValue):
             value = evaluate(scene, part.value, depth)
-        if not isinstance(value, Known) or getattr(part, "conversion", -1) != -1:
-            return Unknown(node, "a text made when the script runs")
-        parts.append(str(value.value))
-    return _folded("".join(parts), node)
+            spec = _format(part)
+        values.append(value)
+        specs.append(spec)
+    return fold_text(values, specs, node)
+
+
+def _format(part: ast.FormattedValue) -> str | None:
+    """The format of a part of an f-string; None where it is computed or a conversion."""
+    if part.conversion != -1:
+        return None
+    if part.format_spec is None:
+        return ""
+    texts = getattr(part.format_spec, "values", [])
+    if len(texts) == 1 and isinstance(texts[0], ast.Constant):
+        return str(texts[0].value)
+    return None
 
 
 def _named(scene: Scene, node: ast.NamedExpr, depth: int) -> Value:

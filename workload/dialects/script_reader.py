@@ -12,9 +12,20 @@ from audit.records.workload import FieldValue, Notice, NoticeKind
 from workload.dialects import NamedFile
 from workload.dialects.defaults.hugging_face import Default
 from workload.dialects.script_models import MODEL_NAME, SET_BY_CALLS
+from workload.dialects.script_names import FROM_COMMAND_LINE
 from workload.dialects.script_run import Run
 from workload.dialects.script_spellings import ENUMERATIONS
-from workload.dialects.script_values import OPEN, Items, Known, Slot, Symbol, Thing, Unknown, Value
+from workload.dialects.script_values import (
+    OPEN,
+    Items,
+    Known,
+    Slot,
+    Symbol,
+    Thing,
+    Unknown,
+    Value,
+    option_of,
+)
 from workload.normalise import SWITCHES, canonical, invalid_number
 from workload.splice.python import PythonText
 
@@ -25,6 +36,7 @@ NULL_IS_DEFAULT = frozenset(
 """Fields that a given `None` leaves to the framework, as if the keyword were not there."""
 MAX_NESTED, MAX_PARTS, MAX_TEXT = 8, 2000, 2000
 """Depth, values and characters of a setting; what is larger is data."""
+_FOLDED = (ast.JoinedStr, ast.Call, ast.BinOp)
 NOT_PLAIN = object()
 
 
@@ -58,8 +70,12 @@ class ScriptReader:
         if raw is None and name in NULL_IS_DEFAULT:
             self.fields.pop(name, None)
             return
+        option = option_of(slot.value)
         if raw is NOT_PLAIN:
             self.unknown(name, slot, key)
+            return
+        if raw is None and option is not None:
+            self.unknown(name, slot, key, FROM_COMMAND_LINE)
             return
         value = canonical(name, raw)
         problem = invalid_number(name, value)
@@ -70,20 +86,31 @@ class ScriptReader:
             return
         if value is None and name in SWITCHES:
             value = False
-        self.fields[name] = FieldValue(
-            value=value,
-            origin="stated",
-            file=self.file,
-            line=line,
-            key=key,
-            written=self._written(slot) if value != raw or isinstance(slot.value, Symbol) else None,
-        )
+        written = self._written(slot) if value != raw or isinstance(slot.value, Symbol) else None
+        self.fields[name] = self._said(value, slot, key, written)
 
     def state_value(self, name: str, value: Json, slot: Slot, key: str) -> None:
         """A field whose value follows from what stands at `slot`."""
         self.placed[name] = Placed(slot, key, direct=False)
-        self.fields[name] = FieldValue(
-            value=value, origin="stated", file=self.file, line=line_of(slot), key=key
+        self.fields[name] = self._said(value, slot, key, None)
+
+    def _said(self, value: Json, slot: Slot, key: str, written: str | None) -> FieldValue:
+        """A value of the script; of an option, the default that a launch line may replace."""
+        option, line = option_of(slot.value), line_of(slot)
+        if option is None:
+            return FieldValue(
+                value=value, origin="stated", file=self.file, line=line, key=key, written=written
+            )
+        if option.place is not None:
+            file, line = option.place
+            return FieldValue(value=value, origin="stated", file=file, line=line, key=option.name)
+        return FieldValue(
+            value=value,
+            origin="default",
+            file=self.file,
+            line=line,
+            key=key,
+            source=f"the script's own default of {option.name}",
         )
 
     def hide(self, name: str, slot: Slot, key: str) -> None:
@@ -136,6 +163,11 @@ class ScriptReader:
             raw = plain(self.run, slot.value)
             if isinstance(slot.value, Thing) and raw is NOT_PLAIN:
                 raw = slot.value.name  # its own entries are listed apart
+            node = slot.value.node
+            if isinstance(slot.value, Known) and isinstance(
+                node, (ast.JoinedStr, ast.Call, ast.BinOp)
+            ):
+                raw = self.python.source_of(node)[:MAX_WRITTEN]  # follows from what is in it
             written = self._written(slot) if raw is NOT_PLAIN else raw
             self.entries[name if keyword == MODEL_NAME else f"{name}.{keyword}"] = written
 

@@ -128,6 +128,16 @@ def other_notices(run: Run, file: str) -> list[Notice]:
         line = thing.node.lineno
         found.append(Notice(kind="note", message=f"{thing.name} {text}", file=file, line=line))
 
+    found += [
+        Notice(
+            kind="assumed",
+            message=f"a condition is decided by the default of {option}: started with another "
+            "value, other settings hold",
+            file=file,
+            line=line,
+        )
+        for option, line in run.scene.assumed.items()
+    ]
     used = run.adapter.value if run.adapter else None
     for trainer in run.scene.trainers:
         if run.trainer is not None and trainer.node is not run.trainer.node:

@@ -15,6 +15,7 @@ from workload.dialects.script_values import (
     Known,
     Local,
     Memory,
+    Option,
     Overlay,
     Slot,
     Symbol,
@@ -111,6 +112,8 @@ class Scene:
     datasets: list[Slot] = field(default_factory=list)
     tokenized: list[dict[str, Slot]] = field(default_factory=list)
     splits: list[Slot] = field(default_factory=list)
+    assumed: dict[str, int] = field(default_factory=dict)
+    """Options whose default decided a condition, with the first line that asked."""
     kernels: list[ast.Call] = field(default_factory=list)
     """Calls that patch Liger kernels into a model class."""
     unimported: dict[str, int] = field(default_factory=dict)
@@ -146,6 +149,11 @@ class Scene:
     def bind(self, name: str, slot: Slot) -> None:
         """Gives a name of the innermost scope its value."""
         self.memory.put(self.scopes[-1], name, slot)
+
+    def assume(self, option: Option | None, node: ast.expr) -> None:
+        """A condition is decided by the default of an option."""
+        if option is not None and option.place is None:
+            self.assumed.setdefault(option.name, node.lineno)
 
     def start_training(self, trainer: Thing, node: ast.expr) -> None:
         """A trainer's `train` is called: the first one decides what is read."""

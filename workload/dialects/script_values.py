@@ -13,12 +13,24 @@ from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """What may set a value when the script is started: a flag, or a variable of the shell."""
+
+    name: str
+    """`--batch_size`, or `$BATCH_SIZE`."""
+    place: tuple[str, int] | None = None
+    """File and line of a launch line that sets it; None: the script's own default holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A number, string, boolean or None."""
 
     value: bool | int | float | str | None
     node: ast.expr
     """The expression that spells it: the literal, wherever a name led from."""
+    option: Option | None = None
+    """Set where this is a default that the start of the script may replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,10 @@ class Local:
     """Of a class: where its attributes are."""
     base: Symbol | None = None
     """Of a class: the imported class it extends."""
+    bases: tuple[Local, ...] = ()
+    """Of a class: the classes of the script that it extends."""
+    open: bool = False
+    """Of a class: it also extends one of another file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +234,7 @@ class Memory:
         if len(there) < len(slots) and not name:
             return Slot(Unknown(node, "depends on a condition"), None)
         if all(same(slot.value, there[0].value) for slot in there[1:]):
-            return there[0]
+            return next((slot for slot in there if option_of(slot.value)), there[0])
         return Slot(self.merged([slot.value for slot in there], node), None)
 
     @property
@@ -230,7 +246,7 @@ class Memory:
         """One value for several: equal ones stay, objects of one class are merged by entry."""
         first = values[0]
         if all(same(value, first) for value in values[1:]):
-            return first
+            return next((value for value in values if option_of(value)), first)
         things = [value for value in values if isinstance(value, Thing)]
         alike = len({(thing.kind, thing.name) for thing in things}) == 1
         self._merges += 1
@@ -252,6 +268,27 @@ class Memory:
             self._kin.setdefault(thing.owner, []).append(made)
             self._kin.setdefault(made.owner, []).append(thing)
         return made
+
+
+def option_of(value: Value) -> Option | None:
+    """What may replace a value when the script is started; None where nothing can."""
+    if isinstance(value, Known):
+        return value.option
+    if isinstance(value, Items) and len(value.values) <= MAX_COMPARED:
+        found = (option_of(one) for one in value.values if isinstance(one, Known))
+        return next((option for option in found if option is not None), None)
+    return None
+
+
+def optional(value: Value, option: Option | None) -> Value:
+    """The same value as one that `option` may replace."""
+    if option is None:
+        return value
+    if isinstance(value, Known) and value.option is None:
+        return replace(value, option=option)
+    if isinstance(value, Items):
+        return replace(value, values=tuple(optional(one, option) for one in value.values))
+    return value
 
 
 def _alike(one: Slot | None, other: Slot | None) -> bool:

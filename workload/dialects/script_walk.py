@@ -17,12 +17,15 @@ from workload.dialects.script_values import (
     Key,
     Known,
     Local,
+    Option,
     Overlay,
     Slot,
     Symbol,
     Thing,
     Unknown,
     Value,
+    option_of,
+    optional,
 )
 from workload.source import SourceText
 
@@ -150,8 +153,13 @@ def _branches(scene: Scene, node: ast.AST, bodies: Sequence[Sequence[ast.stmt]])
 def _if(scene: Scene, statement: ast.If) -> Flow:
     bodies: list[Sequence[ast.stmt]] = []
     following: ast.If | None = statement
+    option: Option | None = None
     while following is not None:
-        holds = truth(evaluate(scene, following.test))
+        test = evaluate(scene, following.test)
+        holds = truth(test)
+        if holds is not None and option_of(test) is not None:
+            option = option or option_of(test)
+            scene.assume(option_of(test), following.test)
         if holds is not False:
             bodies.append(following.body)
         if holds is True:
@@ -160,9 +168,22 @@ def _if(scene: Scene, statement: ast.If) -> Flow:
         following = rest[0] if len(rest) == 1 and isinstance(rest[0], ast.If) else None
         if following is None:
             bodies.append(rest)
-    if len(bodies) == 1:
+    if len(bodies) > 1:
+        return _branches(scene, statement, bodies)
+    if option is None:
         return walk(scene, bodies[0])
-    return _branches(scene, statement, bodies)
+    return _assumed_branch(scene, bodies[0], option)
+
+
+def _assumed_branch(scene: Scene, body: Sequence[ast.stmt], option: Option) -> Flow:
+    """A branch that the default of an option chose: what it sets is a default as well."""
+    memory = scene.memory
+    memory.fork()
+    goes_on = walk(scene, body)
+    for key, slot in memory.leave().items():
+        value = None if slot is None else optional(slot.value, option)
+        memory.put(*key, None if slot is None or value is None else slot._replace(value=value))
+    return goes_on
 
 
 def _loop(scene: Scene, statement: ast.For | ast.AsyncFor | ast.While) -> Flow:
@@ -288,8 +309,10 @@ def _class(scene: Scene, statement: ast.ClassDef) -> Flow:
     known = (base for base in bases if isinstance(base, Symbol) and classify(base.name).kind)
     inherited = (base.base for base in bases if isinstance(base, Local) and base.base)
     base = next(known, None) or next(inherited, None)
+    own = tuple(base for base in bases if isinstance(base, Local))
+    away = [one for one in bases if not isinstance(one, Local) and not _is_plain(one)]
     outside, attributes = scene.scopes, scene.memory.new_scope()
-    made = Local(statement, outside, attributes, base)
+    made = Local(statement, outside, attributes, base, own, bool(away))
     scene.scopes, scene.class_scopes[attributes] = (*outside, attributes), made
     walk(scene, statement.body)
     scene.scopes = outside
@@ -300,6 +323,11 @@ def _class(scene: Scene, statement: ast.ClassDef) -> Flow:
             scene.methods[method] = instance
     scene.bind(statement.name, Slot(made, None, statement))
     return True
+
+
+def _is_plain(base: Value) -> bool:
+    """Whether a base class gives its children no attribute."""
+    return isinstance(base, Symbol) and base.name in ("builtins.object", "abc.ABC", "enum.Enum")
 
 
 def _return(scene: Scene, statement: ast.Return) -> Flow:

@@ -1,0 +1,175 @@
+"""What a command line may set: the script's own default is read, and marked as a default."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+
+from audit.records.upload import Upload
+from audit.records.workload import FieldValue
+from workload.read import read_workload
+
+HEAD = """
+import argparse, os
+from dataclasses import dataclass, field
+from typing import List, Optional
+from transformers import HfArgumentParser, Trainer, TrainingArguments
+from trl import SFTConfig, SFTTrainer, TrlParser
+from peft import LoraConfig
+"""
+ARGPARSE = """
+parser = argparse.ArgumentParser()
+{options}
+args = parser.parse_args()
+config = TrainingArguments(output_dir="out", {field}={value})
+Trainer(model, config).train()
+"""
+
+
+def fields(text: str) -> dict[str, FieldValue]:
+    return read_workload([Upload("train.py", (HEAD + textwrap.dedent(text)).encode())]).fields
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "value", "read", "origin"),
+    [
+        ("parser.add_argument('--lr', type=float, default=3e-4)",
+         "learning_rate", "args.lr", 3e-4, "default"),
+        ("parser.add_argument('--lr', type=float, default='3e-4')",
+         "learning_rate", "args.lr", 3e-4, "default"),
+        ("parser.add_argument('-b', '--micro-batch', default=4, type=int)",
+         "per_device_train_batch_size", "args.micro_batch", 4, "default"),
+        ("parser.add_argument('--batch', dest='size', default=4, type=int)",
+         "per_device_train_batch_size", "args.size * 2", 8, "default"),
+        ("parser.add_argument('--seed', type=int, required=True)",
+         "seed", "args.seed", None, "unknown"),
+        ("parser.add_argument('--seed', type=int)", "seed", "args.seed", None, "unknown"),
+        ("parser.add_argument('seed', type=int)", "seed", "args.seed", None, "unknown"),
+        ("parser.add_argument('--bf16', action='store_true')", "bf16", "args.bf16", False,
+         "default"),
+        ("parser.add_argument('--no_fp16', action='store_false')", "fp16", "args.no_fp16", True,
+         "default"),
+        ("parser.add_argument('--no_fp16', action='store_false')", "fp16", "not args.no_fp16",
+         False, "default"),
+        ("group = parser.add_argument_group('x')\ngroup.add_argument('--seed', default=7)",
+         "seed", "vars(args)['seed']", 7, "default"),
+        ("parser.add_argument('--seed', default=7)\nparser.set_defaults(seed=8)",
+         "seed", "args.seed", 8, "default"),
+        ("parser.add_argument('--seed', default=7, type=convert)", "seed", "args.seed", 7,
+         "default"),
+        ("parser.add_argument('--seed', default='7', type=convert)", "seed", "args.seed", None,
+         "unknown"),
+        ("add_options(parser)", "seed", "args.seed", None, "unknown"),
+        ("", "learning_rate", "float(os.environ.get('LR', '2e-4'))", 2e-4, "default"),
+        ("", "seed", "int(os.environ.get('RANK', 0))", None, "unknown"),
+        ("", "seed", "int(os.environ['SEED'])", None, "unknown"),
+    ],
+)  # fmt: skip
+def test_an_option_of_argparse_has_its_default(
+    options: str, field: str, value: str, read: Any, origin: str
+) -> None:
+    found = fields(ARGPARSE.format(options=options, field=field, value=value))
+    name = {"seed": "seed"}.get(field, field)
+    assert (found[name].value, found[name].origin) == (read, origin)
+    assert found[name].line is not None
+
+
+def test_a_default_says_its_option_and_its_line() -> None:
+    options = "parser.add_argument('--lr', type=float, default=3e-4)"
+    text = ARGPARSE.format(options=options, field="learning_rate", value="args.lr")
+    found = fields(text)["learning_rate"]
+    assert "--lr" in (found.source or "")
+    assert found.line == (HEAD + text)[: (HEAD + text).index("3e-4")].count("\n") + 1
+
+
+FILLED = """
+@dataclass
+class Mine:
+    model: str
+    rank: int = field(default=8, metadata={{"help": "rank"}})
+    alpha: int = 16
+    targets: List[str] = field(default_factory=lambda: ["q_proj", "v_proj"])
+    length: Optional[int] = None
+    packed: bool = True
+    def __post_init__(self):
+        self.alpha = self.rank * 2
+
+@dataclass
+class Training({base}):
+    optim: str = field(default="adafactor")
+    learning_rate: float = 1e-3
+
+mine, training = {parser}((Mine, Training)).{method}()
+peft = LoraConfig(r=mine.rank, lora_alpha=mine.alpha, target_modules=mine.targets)
+SFTTrainer(model=mine.model, args=training, peft_config=peft, max_seq_length=mine.length,
+           packing=mine.packed).train()
+"""
+
+
+@pytest.mark.parametrize(
+    ("parser", "method"),
+    [
+        ("HfArgumentParser", "parse_args_into_dataclasses"),
+        ("TrlParser", "parse_args_and_config"),
+    ],
+)
+@pytest.mark.parametrize("base", ["TrainingArguments", "SFTConfig"])
+def test_dataclasses_that_a_parser_fills(parser: str, method: str, base: str) -> None:
+    found = fields(FILLED.format(parser=parser, method=method, base=base))
+    read = {name: (found[name].value, found[name].origin) for name in found}
+    assert read["lora_r"] == (8, "default")
+    assert read["lora_alpha"] == (16, "default")
+    assert read["lora_target_modules"] == (["q_proj", "v_proj"], "default")
+    assert read["optimizer"] == ("adafactor", "default")
+    assert read["learning_rate"] == (1e-3, "default")
+    assert read["packing"] == (True, "default")
+    for open_ended in ("model_id", "max_seq_len", "per_device_train_batch_size", "bf16"):
+        assert read[open_ended] == (None, "unknown")
+
+
+def test_a_condition_that_an_option_decides_is_told_of() -> None:
+    text = """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fast", action="store_true")
+    args = parser.parse_args()
+    rate = 1e-4
+    if args.fast:
+        rate = 1e-3
+    Trainer(model, TrainingArguments("out", learning_rate=rate, seed=4)).train()
+    """
+    source = HEAD + textwrap.dedent(text)
+    workload = read_workload([Upload("train.py", source.encode())])
+    assert workload.value("learning_rate") == 1e-4
+    assert any("--fast" in notice.message for notice in workload.notices)
+    on = source.replace("store_true", "store_false")
+    changed = read_workload([Upload("train.py", on.encode())]).fields
+    assert (changed["learning_rate"].value, changed["learning_rate"].origin) == (1e-3, "default")
+    assert changed["seed"].origin == "stated"
+
+
+def test_options_handed_through_a_function_keep_their_origin() -> None:
+    text = """
+    def train(rate, size=3):
+        Trainer(model, TrainingArguments("out", learning_rate=rate, seed=size)).train()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rate", type=float, default=5e-5)
+    train(**vars(parser.parse_args()))
+    """
+    found = fields(text)
+    assert (found["learning_rate"].value, found["learning_rate"].origin) == (5e-5, "default")
+    assert (found["seed"].value, found["seed"].origin) == (3, "stated")
+
+
+def test_a_list_that_grows_is_followed() -> None:
+    text = """
+    tools = ["wandb"]
+    tools.append("tensorboard")
+    other = []
+    if cond():
+        other.append("wandb")
+    Trainer(model, TrainingArguments("out", report_to={})).train()
+    """
+    assert fields(text.format("tools"))["report_to"].value == ["wandb", "tensorboard"]
+    assert fields(text.format("other"))["report_to"].origin == "unknown"
