@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 
 from agent.settings import read_settings
+from audit.records.errors import UserError
 
 
 def main() -> None:
-    """Serve on 127.0.0.1:7860, or GRADIO_SERVER_PORT; on every address inside a Space."""
+    """Serve on 127.0.0.1:7860, or GRADIO_SERVER_PORT; on every address inside a Space.
+
+    Raises:
+        UserError: a setting is at fault, or the data folder cannot be written.
+    """
     settings = read_settings(os.environ)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.data_dir / "page"))
@@ -28,4 +34,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"goblin: {error}")

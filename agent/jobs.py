@@ -30,12 +30,14 @@ from audit.records.report import Report
 from audit.records.upload import Upload, plainly_named
 
 if TYPE_CHECKING:
+    from agent.archiving import Archiving
     from agent.rebuild import EditChoice
 
 __all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
 
 MAX_WAITING = 100
 """Audits that may run or wait at the same time; one more is refused with a clear message."""
+DAY = 86400.0
 CLEAN_EVERY = 3600.0
 """Seconds between two looks for audits past their age."""
 
@@ -80,7 +82,9 @@ class Jobs:
         self._turns = Turns(settings.workers)
         self._allowance = Allowance(settings)
         self._jobs: dict[str, _Job] = {}
-        close_interrupted(self._store)
+        self._archiving = self._open_archive()
+        for audit_id in close_interrupted(self._store):
+            self._keep(audit_id)
         self._clean()
 
     def start(self, request: AuditRequest) -> Started:
@@ -115,10 +119,26 @@ class Jobs:
             delete_audit(self._store, self._uploads, started.audit_id)
             message = f"the files cannot be kept ({error.strerror})"
             raise SetupError(message, remedy="Make room in GOBLIN_DATA_DIR.") from error
+        if self._archiving:
+            self._archiving.expect(started.audit_id)
         thread.start()
         if time.monotonic() - self._cleaned > CLEAN_EVERY:
             self._clean()
         return started
+
+    def _open_archive(self) -> Archiving | None:
+        if self._settings.archive is None:
+            return None
+        from agent.archiving import Archiving
+        from audit.log.archive import open_archive
+
+        token, hub = self._settings.models.hf_token, self._settings.hub_url
+        archive = open_archive(self._settings.archive, token=token, hub=hub)
+        return Archiving(self._store, archive, self._settings.data_dir)
+
+    def storage_note(self, audit_id: str) -> str:
+        """Why the link may not outlive a restart, in words; empty where all is well."""
+        return self._archiving.note(audit_id, wait=1.0) if self._archiving else ""
 
     def again(self, audit_id: str, owner_token: str) -> Started:
         """Run an audit once more, with the same files and the same wishes, under a new id."""
@@ -190,6 +210,7 @@ class Jobs:
             job.stop.set()
             self._turns.wake()
             job.thread.join(timeout=30)
+        self._delete_archived(audit_id)
         delete_audit(self._store, self._uploads, audit_id)
 
     def patched_files(
@@ -208,6 +229,9 @@ class Jobs:
 
     def list(self, audit_ids: Sequence[str] | None = None, limit: int = 50) -> tuple[Summary, ...]:
         """Summaries, newest first; with `audit_ids` only those that exist among them."""
+        for audit_id in (audit_ids or ())[:limit] if self._archiving else ():
+            with suppress(UnknownName):
+                self._store.status(audit_id)
         return self._store.summaries(audit_ids, limit)
 
     def close(self) -> None:
@@ -219,6 +243,8 @@ class Jobs:
         self._turns.wake()
         for job in jobs:
             job.thread.join(timeout=30)
+        if self._archiving:
+            self._archiving.close()
         self._store.close()
 
     def _enter(self, started: Started, visitor: str) -> None:
@@ -232,6 +258,21 @@ class Jobs:
         """Delete what is past its age, at start and then hourly while audits come in."""
         self._cleaned = time.monotonic()
         delete_old(self._store, self._uploads, self._settings.keep_days)
+        if self._archiving:
+            self._archiving.forget(time.time() - self._settings.keep_days * DAY)
+
+    def _keep(self, audit_id: str) -> None:
+        if self._archiving:
+            self._archiving.keep(audit_id)
+
+    def _delete_archived(self, audit_id: str) -> None:
+        from audit.log.archive import ArchiveFault
+
+        try:
+            if self._archiving:
+                self._archiving.delete(audit_id)
+        except ArchiveFault as error:
+            raise SetupError(str(error), remedy="Nothing was deleted; try again later.") from error
 
     def _check_owner(self, audit_id: str, owner_token: str) -> None:
         if not self._store.owned_by(audit_id, owner_token):
@@ -268,6 +309,7 @@ class Jobs:
                     ),
                 )
         finally:
+            self._keep(audit_id)
             self._allowance.end(visitor)
             with self._lock:
                 self._jobs.pop(audit_id, None)

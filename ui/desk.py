@@ -18,7 +18,7 @@ from audit.records.upload import Upload
 from ui.download import File, patch_file, patched_file, report_file
 from ui.errors import error_part, gone_part
 from ui.form import Filled, fault_excerpt, request_of, take_files
-from ui.layout import Page
+from ui.layout import ABOUT_LINK, Page
 from ui.live import follow_audit
 from ui.owned import owner_tokens
 from ui.paint import Values, report_values, status_part, view_mark
@@ -123,7 +123,7 @@ class Desk:
         return gr.update(value="Cancelling…", interactive=False)
 
     def save(self, kind: str, audit_id: str, choice: object, owned: object) -> File | None:
-        """The file behind a download button: `patch`, `report` or the owner's `patched`."""
+        """The file behind a download button; `patched` is the owner's alone."""
         chosen = choice_of(choice)
         try:
             token = owner_tokens(owned).get(audit_id, "")
@@ -135,7 +135,7 @@ class Desk:
             return None
         if report is None:
             return None
-        return patch_file(report) if kind == "patch" else report_file(report)
+        return patch_file(report) if kind == "patch" else report_file(report, kind)
 
     def switch_edits(self, audit_id: str, owned: object, event: gr.EventData) -> Any:
         """An edit switched off or on: patch, figures and verdict follow, where the visitor may."""
@@ -245,6 +245,9 @@ class Desk:
                 report = self._report(audit_id, token, choice) or view.report
                 update |= self._chosen(report, switches_of(view.report, choice))
             yield update or {page.cancel: gr.skip()}
+        note = self._jobs.storage_note(audit_id) if owner else ""
+        if note:
+            yield {page.link: gr.update(info=f"{ABOUT_LINK} It may not outlive a restart: {note}.")}
 
     def _trouble(self, error: ErrorData, uploads: tuple[Upload, ...] = ()) -> Update:
         """The form with what is wrong beside it; what the visitor gave stays."""

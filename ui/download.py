@@ -8,9 +8,12 @@ from __future__ import annotations
 import io
 import zipfile
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from audit.export.html import report_html
+from audit.export.json import report_json
+from audit.export.markdown import report_markdown
 from audit.records.report import Report
 from audit.records.upload import Upload
 from ui.run_it import patch_name
@@ -30,6 +33,12 @@ SAVE = """(file) => {
 """Runs in the browser on what `as_file` returned."""
 
 File = dict[str, Any]
+REPORTS: dict[str, tuple[str, str, Callable[[Report], str]]] = {
+    "report": (".audit.json", "application/json", report_json),
+    "html": (".audit.html", "text/html", report_html),
+    "markdown": (".audit.md", "text/markdown", report_markdown),
+}
+"""Kind -> ending, media type and what writes it; the command line writes the same."""
 
 
 def as_file(name: str, data: bytes, kind: str) -> File:
@@ -44,10 +53,11 @@ def patch_file(report: Report) -> File | None:
     return as_file(patch_name(report.workload_name), report.patch.diff.encode(), "text/x-diff")
 
 
-def report_file(report: Report) -> File:
-    """The whole report as JSON."""
-    name = patch_name(report.workload_name).removesuffix(".patch") + ".audit.json"
-    return as_file(name, report.model_dump_json(indent=2).encode(), "application/json")
+def report_file(report: Report, kind: str = "report") -> File:
+    """The whole report in one of REPORTS."""
+    ending, media, write = REPORTS[kind]
+    name = patch_name(report.workload_name).removesuffix(".patch") + ending
+    return as_file(name, write(report).encode(), media)
 
 
 def patched_file(files: Sequence[Upload]) -> File | None:

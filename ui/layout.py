@@ -17,6 +17,20 @@ from ui.paint import NONE, PLOTS, TEXTS, Values
 SWITCHES = Path(__file__).with_name("switches.js")
 
 
+ABOUT_LINK = (
+    "Anyone with the link can read it. Only this browser can switch its edits, cancel it or fetch "
+    "the patched file."
+)
+DOWNLOADS = {
+    "patch": "Patch",
+    "report": "Report (JSON)",
+    "html": "Report (HTML)",
+    "markdown": "Markdown",
+    "patched": "Patched file",
+}
+"""Kind -> label of the buttons under the patch."""
+
+
 @dataclass(frozen=True)
 class Page:
     """The components that events read and write."""
@@ -31,7 +45,7 @@ class Page:
     """Offered to the owner of an audit that was cancelled or interrupted."""
     link: Any
     download: dict[str, Any]
-    """Buttons `patch`, `report`, `patched`."""
+    """Buttons by the kinds of DOWNLOADS."""
     file: Any
     """Carries a file to the browser."""
     audit_id: Any
@@ -89,8 +103,7 @@ def _handover(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any
     with gr.Column(elem_id="gg-share", elem_classes=["gg-card"]):
         link = gr.Textbox(
             label="Link to this report",
-            info="Anyone with the link can read it. Only this browser can switch its edits, "
-            "cancel it or fetch the patched file.",
+            info=ABOUT_LINK,
             interactive=False,
             max_lines=1,
             buttons=["copy"],
@@ -99,23 +112,15 @@ def _handover(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any
         )
         with gr.Row(elem_id="gg-downloads"):
             download = {
-                "patch": gr.Button(
-                    "Patch",
+                kind: gr.Button(
+                    label,
                     size="sm",
                     min_width=0,
-                    visible=values.get("patch", NONE) != NONE,
-                    elem_id="gg-download-patch",
-                ),
-                "report": gr.Button(
-                    "Report (JSON)", size="sm", min_width=0, elem_id="gg-download-report"
-                ),
-                "patched": gr.Button(
-                    "Patched file",
-                    size="sm",
-                    min_width=0,
-                    visible=False,
-                    elem_id="gg-download-patched",
-                ),
+                    visible=kind != "patched"
+                    and (kind != "patch" or values.get("patch", NONE) != NONE),
+                    elem_id=f"gg-download-{kind}",
+                )
+                for kind, label in DOWNLOADS.items()
             }
     return link, download
 

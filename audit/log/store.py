@@ -12,12 +12,13 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
 
+from audit.log.archived import ArchivedAudit
 from audit.log.database import open_database
 from audit.log.history import AuditStatus, Summary, summarise
 from audit.log.ids import check_audit_id, hash_token, same_token
@@ -56,6 +57,8 @@ class Store:
             raise SetupError(
                 message, remedy="Set GOBLIN_DATA_DIR to a folder you may write."
             ) from error
+        self.recall: Callable[[str], bool] | None = None
+        """Asked for an audit that is not here; True where it has restored it."""
         # A store that nobody closed is closed with its last reader; Python 3.13 warns otherwise.
         weakref.finalize(self, self._base.close)
 
@@ -128,6 +131,7 @@ class Store:
     def follow(self, audit_id: str, after: int, timeout: float) -> list[Event]:
         """The events behind `after`; waits up to `timeout` seconds for one while the audit runs."""
         end = time.monotonic() + timeout
+        self.status(audit_id)  # outside the lock: it may have to be fetched
         with self._news:
             while True:
                 over = self.status(audit_id) in STATUS_AFTER.values()
@@ -178,6 +182,35 @@ class Store:
             ).fetchall()
         return tuple(Summary(*row[:3], **json.loads(row[3])) for row in rows)
 
+    def archived(self, audit_id: str) -> ArchivedAudit:
+        """An ended audit as a whole, to be kept elsewhere; an unknown one raises UnknownName."""
+        return ArchivedAudit(
+            audit_id=audit_id,
+            owner=self._column(audit_id, "owner"),
+            created=self._column(audit_id, "created"),
+            events=tuple(self.events(audit_id)),
+        )
+
+    def restore(self, kept: ArchivedAudit) -> None:
+        """Enter an ended audit again; one that is here already stays as it is."""
+        summary: dict[str, Json] = {}
+        for event in kept.events:
+            if event.type == "started" or event.terminal:
+                summary |= summarise(event.type, event.data)
+        status = STATUS_AFTER[kept.events[-1].type]
+        head = (kept.audit_id, kept.owner, "", kept.created, status, json.dumps(summary))
+        rows = [
+            (
+                *(event.audit_id, event.seq, event.type, event.at, event.version),
+                *(event.parent_call_id, json.dumps(event.data, ensure_ascii=False)),
+            )
+            for event in kept.events
+        ]
+        with self._writing() as base:
+            entered = base.execute("INSERT OR IGNORE INTO audits VALUES (?, ?, ?, ?, ?, ?)", head)
+            if entered.rowcount:
+                base.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
     def delete(self, audit_id: str) -> None:
         """Remove the audit and its events; deleting an absent one does nothing."""
         with self._writing() as base:
@@ -202,14 +235,22 @@ class Store:
                 raise
             self._base.execute("COMMIT")
 
-    def _column(self, audit_id: str, name: Literal["status", "owner"]) -> str:
-        with self._lock:
-            row = self._base.execute(
-                "SELECT status, owner FROM audits WHERE id = ?", (check_audit_id(audit_id),)
-            ).fetchone()
+    def _column(self, audit_id: str, name: Literal["status", "owner", "created"]) -> str:
+        """One column of an audit's row; looks elsewhere for one that is not here."""
+        row = self._row(audit_id)
+        if row is None and self.recall is not None and self.recall(audit_id):
+            row = self._row(audit_id)
         if row is None:
             raise _unknown()
-        return str(row[("status", "owner").index(name)])
+        return row[("status", "owner", "created").index(name)]
+
+    def _row(self, audit_id: str) -> tuple[str, str, str] | None:
+        with self._lock:
+            row: tuple[str, str, str] | None = self._base.execute(
+                "SELECT status, owner, created FROM audits WHERE id = ?",
+                (check_audit_id(audit_id),),
+            ).fetchone()
+        return row
 
     def _open_summary(self, base: sqlite3.Connection, audit_id: str) -> dict[str, Json]:
         row = base.execute(
