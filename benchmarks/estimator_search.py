@@ -52,7 +52,7 @@ def _jobs() -> list[Job]:
         if model is None:
             continue
         for card in ("mi300x", "h100-sxm"):
-            adapter = Adapter(16, 20_000_000, 7)
+            adapter = Adapter(16, 20_000_000, 7, 6 * 4096 + 14336)
             for trained, layout in (
                 (None, Layout(gpus=8, sharding="fsdp")),
                 (adapter, Layout(gpus=8, sharding="ddp")),

@@ -110,14 +110,24 @@ def _as_text(found: Projected, searched: bool) -> Iterator[str]:
         yield f"assumed: {sentence}\n"
 
 
+_NAMED = ("per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing")
+
+
 def _best_text(best: Best | None) -> str:
     if best is None:
         return "no neutral configuration fits: cut the samples, quantize, or take a larger card\n"
-    recomputed = "on" if best.checkpointing else "off"
+    mode = best.checkpointing
+    recomputed = mode if isinstance(mode, str) else "on" if mode else "off"
+    others = "".join(
+        f", {name} {json.dumps(value).strip(chr(34))}"
+        for name, value in best.changes.items()
+        if name not in _NAMED
+    )
     speed = best.speedup
     start = "" if best.written_fits else "; as written it does not fit"
     return (
         f"best neutral configuration of {best.tried}, projected: micro-batch {best.micro_batch:,} "
-        f"x accumulation {best.accumulation:,}, checkpointing {recomputed}: {speed.value:.2f}x the "
-        f"speed ({speed.low:.2f} to {speed.high:.2f}), at most {best.high_gb:.0f} GB{start}\n"
+        f"x accumulation {best.accumulation:,}, checkpointing {recomputed}{others}: "
+        f"{speed.value:.2f}x the speed ({speed.low:.2f} to {speed.high:.2f}), "
+        f"at most {best.high_gb:.0f} GB{start}\n"
     )

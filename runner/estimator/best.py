@@ -1,16 +1,18 @@
 """Finds the fastest neutral configuration of a file on a card: same samples per step, same maths.
 
-Neutral edits only: micro-batch x accumulation with their product kept, and recomputation on or off.
-Kernels, dtypes, packing and optimizers change numbers or what is learned: those are the rules'.
+Micro-batch x accumulation with their product kept are columns; every combination of the other
+neutral edits (`neutral`) is a job of its own. Of equal speeds the one with the fewest edits is
+taken, then the one that needs less memory.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from audit.records.base import Interval
+from audit.records.base import Interval, Json
+from audit.records.errors import MissingFacts
 from audit.records.workload import Workload
 from kb.catalog.hardware import Hardware
 from runner.estimator.card import capacity_gb
@@ -18,13 +20,14 @@ from runner.estimator.estimate import interval
 from runner.estimator.from_workload import Reading, read_job
 from runner.estimator.largest import MARGIN, MOST_SAMPLES
 from runner.estimator.limits import count_of
+from runner.estimator.neutral import neutral_edits
 from runner.estimator.search import Found, Variants, project_variants
 from runner.estimator.spread import pair_spread
 from runner.estimator.workload_data import read_samples
 from runner.estimator.workload_recipe import Notes
 
 ALIKE = 0.01
-"""Speeds nearer than this are the same: the one that needs less memory is preferred."""
+"""Speeds nearer than this are the same."""
 
 
 class Best(NamedTuple):
@@ -32,7 +35,10 @@ class Best(NamedTuple):
 
     micro_batch: int
     accumulation: int
-    checkpointing: bool
+    checkpointing: Json
+    """False, True, or the file's own mode."""
+    changes: Mapping[str, Json]
+    """Field -> value of every edit that leads there; empty: the file is the best already."""
     speedup: Interval
     """Speed / that of the file as written; 80% interval."""
     peak_gb: float
@@ -41,6 +47,14 @@ class Best(NamedTuple):
     """Configurations projected."""
     written_fits: bool
     """Whether the file as written fits with the margin."""
+
+
+class _Candidate(NamedTuple):
+    """One combination of edits, and its fastest sizes that fit."""
+
+    edit: Mapping[str, Json]
+    found: Found
+    fits: Any
 
 
 def find_best(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> Best | None:
@@ -52,31 +66,65 @@ def find_best(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> 
     import numpy
 
     reading = read_job(workload, hardware, gpus, nodes)
-    capacity = capacity_gb(hardware) or math.inf
+    allowed = MARGIN * (capacity_gb(hardware) or math.inf)
     micro = count_of(workload, "per_device_train_batch_size") or 1
     product = micro * int(reading.job.accumulation)
     sizes = _divisors(product)
-    written = _projected(workload, reading, [micro], [float(reading.job.checkpointing)])
-    whole = reading._replace(job=replace(reading.job, saves="blocks"))
-    found = _projected(workload, whole, sizes, [0.0, 1.0])
-    fits = found.high_gb <= MARGIN * capacity
-    if not fits.any():
+    written = _projected(workload, reading, [micro])
+    tried = []
+    for edit in neutral_edits(workload, gpus * nodes):
+        run = _read(workload, edit, hardware, gpus, nodes)
+        if run is not None:
+            found = _projected(*run, sizes)
+            tried.append(_Candidate(edit, found, found.high_gb <= allowed))
+    top = max(float(numpy.where(one.fits, one.found.tokens_per_s, 0.0).max()) for one in tried)
+    if not top:
         return None
-    speeds = numpy.where(fits, found.tokens_per_s, 0.0)
-    near = numpy.flatnonzero(speeds >= (1 - ALIKE) * speeds.max())
-    place = int(near[numpy.argmin(found.peak_gb[near])])
-    ratio = float(found.tokens_per_s[place] / written.tokens_per_s[0])
-    size = sizes[place % len(sizes)]
+    own = sizes.index(micro) if micro in sizes else -1
+    one, place = min(_near(tried, (1 - ALIKE) * top), key=lambda near: _cost(near[0], near[1], own))
+    ratio = float(one.found.tokens_per_s[place] / written.tokens_per_s[0])
+    size = sizes[place]
+    changes = dict(one.edit)
+    if size != micro:
+        changes["per_device_train_batch_size"] = size
+        changes["gradient_accumulation_steps"] = product // size
+    asked = workload.value("gradient_checkpointing", default=False)
     return Best(
         micro_batch=size,
         accumulation=product // size,
-        checkpointing=place >= len(sizes),
+        checkpointing=one.edit.get("gradient_checkpointing", asked),
+        changes=changes,
         speedup=interval(ratio, pair_spread(math.log(ratio)).speed),
-        peak_gb=float(found.peak_gb[place]),
-        high_gb=float(found.high_gb[place]),
-        tried=len(speeds),
-        written_fits=bool(written.high_gb[0] <= MARGIN * capacity),
+        peak_gb=float(one.found.peak_gb[place]),
+        high_gb=float(one.found.high_gb[place]),
+        tried=len(tried) * len(sizes),
+        written_fits=bool(written.high_gb[0] <= allowed),
     )
+
+
+def _near(tried: list[_Candidate], least: float) -> Iterator[tuple[_Candidate, int]]:
+    """Every configuration that fits and is at least that fast."""
+    for one in tried:
+        for place in ((one.found.tokens_per_s >= least) & one.fits).nonzero()[0]:
+            yield one, int(place)
+
+
+def _cost(one: _Candidate, place: int, own: int) -> tuple[int, float]:
+    """Fewer edits first (`own` is the file's size), then less memory."""
+    return len(one.edit) + (place != own), float(one.found.peak_gb[place])
+
+
+def _read(
+    workload: Workload, edit: Mapping[str, Json], hardware: Hardware, gpus: int, nodes: int
+) -> tuple[Workload, Reading] | None:
+    """The edited file as a job; None where the edit makes no run."""
+    edited = workload.with_values(edit)
+    try:
+        return edited, read_job(edited, hardware, gpus, nodes)
+    except MissingFacts:
+        if not edit:
+            raise
+        return None
 
 
 def _divisors(product: int) -> list[int]:
@@ -86,10 +134,8 @@ def _divisors(product: int) -> list[int]:
     return sorted(size for size in both if size <= MOST_SAMPLES)
 
 
-def _projected(
-    workload: Workload, reading: Reading, sizes: list[int], shares: list[float]
-) -> Found:
-    """Every size at the first share, then every size at the next."""
+def _projected(workload: Workload, reading: Reading, sizes: list[int]) -> Found:
+    """Every size with the accumulation that keeps the product."""
     import numpy
 
     job = reading.job
@@ -102,10 +148,6 @@ def _projected(
         length=numpy.array([one.processed for one in samples]),
         longest=numpy.array([one.longest for one in samples]),
         real=numpy.array([one.efficiency for one in samples]),
-        checkpointing=numpy.zeros(len(sizes)),
+        checkpointing=numpy.full(len(sizes), job.checkpointing),
     )
-    repeated = Variants(*(numpy.tile(column, len(shares)) for column in columns))
-    recomputed = numpy.repeat(numpy.array(shares), len(sizes))
-    return project_variants(
-        job, repeated._replace(checkpointing=recomputed), variable=reading.variable
-    )
+    return project_variants(job, columns, variable=reading.variable)

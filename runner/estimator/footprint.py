@@ -165,7 +165,8 @@ def _summed(job: Job, trained: float, shards: float) -> float:
     if (job.stack != "hf" and layout.pipeline == 1) or layout.expert > 1:
         return 0.0
     whole = trained * min(job.gradient_bytes, 4) * (1 - 1 / shards)
-    return float(where_above(job.accumulation, 1) * whole)
+    between: float = where_above(job.accumulation, 1) * whole
+    return between
 
 
 def _gathered(job: Job, counts: Parameters, width: int) -> tuple[float, float]:

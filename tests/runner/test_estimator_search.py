@@ -17,6 +17,7 @@ from runner.estimator.card import capacity_gb
 from runner.estimator.estimate import estimate_workload, project, project_peak
 from runner.estimator.from_workload import Reading, read_job
 from runner.estimator.largest import MARGIN, find_largest
+from runner.estimator.neutral import neutral_edits
 from runner.estimator.profile import high_gb
 from runner.estimator.search import Variants, project_variants
 from runner.estimator.spread import spread_of
@@ -33,6 +34,7 @@ def reading_of(card: str = "h100-sxm", gpus: int = 1, **values: Json) -> Reading
     card=st.sampled_from(["mi300x", "h100-sxm", "rtx-4090"]),
     method=st.sampled_from(["full", "lora", "qlora"]),
     gpus=st.sampled_from([1, 8]),
+    sharding=st.sampled_from([{}, {"fsdp": "full_shard"}, {"deepspeed_stage": 3}]),
     rows=st.lists(
         st.tuples(
             st.integers(1, 64), st.integers(1, 64), st.integers(1, 32768), st.sampled_from([0, 1])
@@ -42,9 +44,14 @@ def reading_of(card: str = "h100-sxm", gpus: int = 1, **values: Json) -> Reading
     ),
 )
 def test_columns_are_single_projections(
-    model: str, card: str, method: str, gpus: int, rows: list[tuple[int, int, int, int]]
+    model: str,
+    card: str,
+    method: str,
+    gpus: int,
+    sharding: dict[str, Json],
+    rows: list[tuple[int, int, int, int]],
 ) -> None:
-    reading = reading_of(card, gpus, model_id=model, finetune_method=method)
+    reading = reading_of(card, gpus, model_id=model, finetune_method=method, **sharding)
     micro, accumulation, length, recomputed = (
         numpy.array(column, dtype=float) for column in zip(*rows, strict=True)
     )
@@ -146,3 +153,55 @@ def test_a_huge_product_is_searched_too() -> None:
     assert best is not None
     assert best.micro_batch * best.accumulation == 4 * 720_720
     assert best.tried > 200
+
+
+@pytest.mark.parametrize(
+    ("gpus", "values", "edits"),
+    [
+        (8, {"deepspeed_stage": 3}, {"deepspeed_stage": 2}),
+        (8, {"deepspeed_stage": 3, "offload_param": "cpu"}, {"deepspeed_stage": 2}),
+        (1, {"attn_implementation": "flash_attention_2"}, {"padding_free": True}),
+        (1, {"pad_to_max_length": True}, {"pad_to_max_length": False}),
+    ],
+)
+def test_other_neutral_knobs_are_searched(
+    gpus: int, values: dict[str, Json], edits: dict[str, Json]
+) -> None:
+    """On a card with room to spare the cheapest mode wins, and the edits bring what is said."""
+    workload, card = make_workload(gradient_checkpointing=False, **values), find_hardware("mi300x")
+    best = find_best(workload, card, gpus, 1)
+    assert best is not None
+    assert edits.items() <= best.changes.items()
+    chosen = estimate_workload(workload.with_values(best.changes), card, gpus, 1)
+    written = estimate_workload(workload, card, gpus, 1)
+    ratio = chosen.tokens_per_s.value / written.tokens_per_s.value
+    assert best.speedup.value == pytest.approx(ratio)
+    assert best.high_gb == pytest.approx(chosen.peak_memory_gb.high)
+
+
+def test_only_edits_of_the_same_maths_are_listed() -> None:
+    plain = list(neutral_edits(make_workload(gradient_checkpointing=True), 8))
+    assert plain == [{}, {"gradient_checkpointing": False}]
+    packed = make_workload(packing=True, attn_implementation="flash_attention_2")
+    assert all("padding_free" not in edit for edit in neutral_edits(packed, 8))
+    alone = make_workload(deepspeed_stage=2, offload_optimizer="cpu")
+    assert all(set(edit) <= {"gradient_checkpointing"} for edit in neutral_edits(alone, 1))
+    away = make_workload(deepspeed_stage=3, offload_param="cpu")
+    stages = [edit for edit in neutral_edits(away, 8) if edit.get("deepspeed_stage")]
+    assert stages
+    assert all(edit["offload_param"] == "none" for edit in stages)
+    mode = make_workload(gradient_checkpointing="selective")
+    assert {"gradient_checkpointing": True} in list(neutral_edits(mode, 1))
+
+
+def test_a_file_that_is_the_best_already_has_no_changes() -> None:
+    workload = make_workload(
+        per_device_train_batch_size=8,
+        gradient_accumulation_steps=1,
+        gradient_checkpointing=False,
+        packing=True,
+    )
+    best = find_best(workload, find_hardware("mi300x"), 1, 1)
+    assert best is not None
+    assert best.changes == {}
+    assert best.speedup.value == pytest.approx(1)
