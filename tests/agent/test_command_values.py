@@ -7,11 +7,10 @@ import pytest
 from agent.commands.options import include_of, words
 from agent.commands.values import field_edits, value_of
 from agent.drive import drive
-from agent.jobs import _plainly_named
 from agent.named import BACKENDS, RUNNERS, check_name
 from agent.settings import Settings, read_settings
 from audit.records.errors import UnknownName, UserError
-from audit.records.upload import Upload
+from audit.records.upload import Upload, plainly_named
 
 
 @pytest.mark.parametrize(
@@ -101,7 +100,7 @@ def test_settings_come_from_the_environment_alone() -> None:
     ],
 )
 def test_an_upload_is_known_by_a_plain_name(given: str, kept: str) -> None:
-    assert _plainly_named(Upload(given, b"x")).name == kept
+    assert plainly_named(Upload(given, b"x")).name == kept
 
 
 def test_driving_by_hand_gives_every_item_and_refuses_to_hang() -> None:
