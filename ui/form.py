@@ -42,6 +42,8 @@ class Filled:
     versions: str = ""
     dialect: str = ""
     """Format id; empty: the content decides."""
+    trainer: float | None = None
+    """Which training run of a script with several; None: the first."""
 
 
 def pasted_name(text: str) -> str:
@@ -99,6 +101,12 @@ def _uploads(filled: Filled, files: Mapping[str, Upload]) -> tuple[Upload, ...]:
     return tuple(files.values())
 
 
+def _dialect(filled: Filled) -> str | None:
+    """The format, and behind a # the number of the training run, where they are chosen."""
+    number = int(filled.trainer or 0)
+    return (f"{filled.dialect}#{number}" if number > 0 else filled.dialect) or None
+
+
 def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) -> AuditRequest:
     """What the form asks for.
 
@@ -121,7 +129,7 @@ def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) 
         nodes=int(filled.nodes or 1),
         lengths=lengths,
         versions=parse_versions(filled.versions) if filled.versions.strip() else {},
-        dialect=filled.dialect or None,
+        dialect=_dialect(filled),
         backend=settings.backend,
         runner=settings.runner,
     )

@@ -119,10 +119,23 @@ def lay_out_form(settings: Settings) -> Form:
                     min_width=84,
                     elem_id="gg-nodes",
                 )
-            form["dialect"] = gr.Dropdown(
-                [("its content says", ""), *((text, name) for name, text in FORMATS.items())],
-                value="",
-                label="Read the file as what",
-                elem_id="gg-dialect",
-            )
+            with gr.Row(elem_classes="gg-row"):
+                form["dialect"] = gr.Dropdown(
+                    [("its content says", ""), *((text, name) for name, text in FORMATS.items())],
+                    value="",
+                    label="Read the file as what",
+                    scale=3,
+                    min_width=160,
+                    elem_id="gg-dialect",
+                )
+                form["trainer"] = gr.Number(
+                    None,
+                    label="Training run",
+                    placeholder="first",
+                    precision=0,
+                    minimum=1,
+                    scale=1,
+                    min_width=84,
+                    elem_id="gg-trainer",
+                )
     return Form(form, run, upload_tab, paste_tab)

@@ -28,7 +28,8 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
 
     Args:
         uploads: the files, the training file among them.
-        dialect: the user's own choice of dialect for the training file.
+        dialect: the user's own choice of dialect for the training file, and behind a # the number
+            of the training run where a script has several: `py_trl`, `py_trl#2`, `#2`.
 
     Raises:
         InputError: no file, too many, one that cannot be read, or none that trains.
@@ -60,7 +61,10 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
         reason = "this is a sample of data, and no training file is beside it"
         remedy = "Upload the config or script that you train with, too"
         raise InputError(reason, file=samples[0].name, remedy=remedy)
-    bundle = _with_main(rest, dialect)
+    named, number = split_choice(dialect)
+    if number:
+        rest = [source.with_trainer(number) for source in rest]
+    bundle = _with_main(rest, named)
     bundle.versions = versions
     if samples:
         bundle.sample = max(samples, key=lambda sample: sample.rows)
@@ -69,6 +73,19 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
     bundle.formats |= formats
     bundle.unread |= unread
     return bundle
+
+
+def split_choice(dialect: str | None) -> tuple[str | None, int]:
+    """`py_trl#2` as the format and the number of the training run; `#2` alone keeps the detection.
+
+    Raises:
+        InputError: what stands behind the # is no number from 1 on.
+    """
+    name, mark, number = (dialect or "").partition("#")
+    if mark and not (number.isascii() and number.isdigit() and 0 < int(number[:4]) < 1000):
+        reason = f"{number or 'nothing'} is no number of a training run"
+        raise InputError(reason, remedy="Give the number that the list of training runs shows")
+    return name or None, int(number[:4]) if mark else 0
 
 
 def _measure(upload: Upload, samples: list[DataSample], unread: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ from workload.archive import unpack_uploads
 from workload.dialects import CannotEdit
 from workload.edit_file import FileEdits, Step, edit_file
 from workload.edit_places import Places, place_edits
-from workload.merge import merge_uploads
+from workload.merge import merge_uploads, split_choice
 from workload.read import ReadBundle, read_bundle
 
 
@@ -93,7 +93,7 @@ def edit_workload(
         for upload in uploads
     )
     found, source = bundle.found, main.step.source
-    if dialect is None:
+    if split_choice(dialect)[0] is None:
         found = replace(found, detection=found.dialect.detect(source))
     others = {name: one.step.source for name, one in beside.items()}
     around = {**bundle.beside, **others}

@@ -9,7 +9,7 @@ import codecs
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -55,6 +55,8 @@ class SourceText:
     """`utf-8`, `utf-16-le` or `utf-16-be`."""
     beside: Mapping[str, SourceText] = field(default_factory=dict, repr=False, compare=False)
     """The other uploaded files by name: all that a file can inherit from."""
+    trainer: int = 0
+    """Which of several training runs of a script is meant, from 1 on; 0: the first."""
     _memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -98,11 +100,15 @@ class SourceText:
 
     def with_text(self, text: str) -> SourceText:
         """The same file with another text."""
-        return SourceText(self.name, text, self.bom, self.encoding, self.beside)
+        return SourceText(self.name, text, self.bom, self.encoding, self.beside, self.trainer)
+
+    def with_trainer(self, number: int) -> SourceText:
+        """The same file, of whose training runs the one with this number is meant."""
+        return SourceText(self.name, self.text, self.bom, self.encoding, self.beside, number)
 
     def with_beside(self, others: Mapping[str, SourceText]) -> SourceText:
         """The same file with what was uploaded beside it."""
-        return SourceText(self.name, self.text, self.bom, self.encoding, others, self._memory)
+        return replace(self, beside=others)
 
     def encode(self) -> bytes:
         """The bytes of the file, byte order mark and encoding as uploaded."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 from agent.commands.files import read_file
 from agent.request import DEFAULT_INCLUDE
 from agent.settings import Settings, read_settings
-from audit.records.errors import UserError
+from audit.records.errors import InputError, UserError
 from audit.records.finding import Semantics
 from audit.records.workload import DataLengths
 
@@ -32,6 +32,13 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--dialect", metavar="FORMAT", help="read the training file as this format, such as py_trl"
     )
     parser.add_argument(
+        "--trainer",
+        metavar="N",
+        type=int,
+        default=0,
+        help="which training run of a script with several, as its notice lists them",
+    )
+    parser.add_argument(
         "--versions",
         metavar="NAME=VERSION,...",
         default="",
@@ -43,6 +50,19 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         default="",
         help="token lengths of the samples, or a sample of the data to measure them on",
     )
+
+
+def dialect_of(given: argparse.Namespace) -> str | None:
+    """`--dialect` and `--trainer` as readers take them: `py_trl`, `py_trl#2`, `#2`.
+
+    Raises:
+        InputError: a negative number.
+    """
+    dialect: str | None = given.dialect
+    if given.trainer < 0:
+        reason = f"--trainer {given.trainer} is no number of a training run"
+        raise InputError(reason, remedy="Count from 1, as the notice of the script does")
+    return f"{dialect or ''}#{given.trainer}" if given.trainer else dialect
 
 
 def add_card(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from agent.answers import parse_answer
 from agent.commands.files import read_file, read_files
-from agent.commands.options import add_reading, fault, lengths_of, versions_of
+from agent.commands.options import add_reading, dialect_of, fault, lengths_of, versions_of
 from audit.records.base import Json
 from audit.records.errors import GoblinError
 from audit.records.workload import DataLengths, FieldValue, Workload
@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     versions, lengths = versions_of(given.versions), lengths_of(given.lengths)
     if given.each:
         for name in given.files:
-            line = {"file": name, **_alone(name, versions, lengths)}
+            line = {"file": name, **_alone(name, versions, lengths, dialect_of(given))}
             sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
             sys.stdout.flush()
         return 0
@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
         read_files(given.files),
         versions=versions or None,
         lengths=lengths,
-        dialect=given.dialect,
+        dialect=dialect_of(given),
     )
     if given.json:
         sys.stdout.write(json.dumps(parse_answer(workload), ensure_ascii=False) + "\n")
@@ -49,14 +49,19 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _alone(name: str, versions: Mapping[str, str], lengths: DataLengths | None) -> dict[str, Json]:
+def _alone(
+    name: str, versions: Mapping[str, str], lengths: DataLengths | None, dialect: str | None
+) -> dict[str, Json]:
     """One file's answer; an error of the file is an answer too."""
     from audit.log.redact import redact
     from workload.read import read_workload
 
     try:
         upload = read_file(name)
-        return parse_answer(read_workload([upload], versions=versions or None, lengths=lengths))
+        workload = read_workload(
+            [upload], versions=versions or None, lengths=lengths, dialect=dialect
+        )
+        return parse_answer(workload)
     except GoblinError as error:
         return {"error": {"message": redact(str(error))}}
     except Exception as error:  # a bug: it costs this file, not those behind it

@@ -14,6 +14,7 @@ from agent.commands.options import (
     add_choice,
     add_reading,
     card_of,
+    dialect_of,
     include_of,
     lengths_of,
     settings,
@@ -81,7 +82,7 @@ def _stated(
         uploads,
         edits,
         versions=versions_of(given.versions) or None,
-        dialect=given.dialect,
+        dialect=dialect_of(given),
         lengths=lengths_of(given.lengths),
     )
     refused = [outcome for outcome in edited.outcomes if not outcome.applied]
@@ -106,7 +107,7 @@ def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> str:
         nodes=given.nodes,
         lengths=lengths_of(given.lengths),
         versions=versions_of(given.versions),
-        dialect=given.dialect,
+        dialect=dialect_of(given),
         include=include_of(given.include),
         keep=frozenset(words(given.keep)),
     )

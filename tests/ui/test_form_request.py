@@ -128,4 +128,7 @@ def test_every_format_that_is_read_has_a_name_in_the_form() -> None:
 def test_the_visitor_may_say_what_the_file_is() -> None:
     request = request_of(Filled(pasted="a: 1", pasting=True, dialect="py_trl"), {}, SETTINGS)
     assert request.dialect == "py_trl"
+    second = Filled(pasted="a: 1", pasting=True, dialect="py_trl", trainer=2.0)
+    assert request_of(second, {}, SETTINGS).dialect == "py_trl#2"
+    assert request_of(Filled(pasted="a", pasting=True, trainer=3), {}, SETTINGS).dialect == "#3"
     assert request_of(Filled(pasted="a: 1", pasting=True), {}, SETTINGS).dialect is None

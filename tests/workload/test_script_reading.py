@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from audit.records.errors import InputError
+from audit.records.finding import FieldEdit
 from audit.records.upload import Upload
 from audit.records.workload import FieldValue, Workload
+from workload.patch import edit_workload
 from workload.read import read_workload
 
 TRL = "from trl import SFTConfig, SFTTrainer\n"
@@ -161,8 +164,10 @@ SFTTrainer(model="a/three", args=three).train()
     found = read(text)
     assert found.fields["learning_rate"].value == 2e-4
     assert found.fields["model_id"].value == "a/two"
-    lines = [notice.line for notice in found.notices if "only the first" in notice.message]
-    assert lines == [6, 9]
+    told = next(notice for notice in found.notices if "training runs" in notice.message)
+    listed = "1 SFTTrainer (line 7); 2 SFTTrainer (line 9); 3 SFTTrainer (line 6)"
+    assert listed in told.message
+    assert told.line == 7
 
 
 def test_keywords_of_an_unknown_mapping_leave_the_rest_unknown() -> None:
@@ -526,3 +531,49 @@ def test_a_secret_leaves_no_trace_in_the_fields() -> None:
     found = read(f"import os\nos.environ['HF_TOKEN'] = '{token}'\n{text}")
     assert token not in found.model_dump_json()
     assert "env:HF_TOKEN" in found.fields
+
+
+TWO = f"""{TRL}from trl import GRPOConfig, GRPOTrainer
+warm = SFTConfig('warm', learning_rate=1e-4)
+first = SFTTrainer(model='a/b', args=warm)
+first.train()
+warm.learning_rate = 5e-5
+rest = GRPOConfig('rest', learning_rate=2e-6)
+second = GRPOTrainer('a/b', lengths, args=rest)
+second.train()
+third = SFTTrainer(model='c/d', args=warm)
+"""
+
+
+@pytest.mark.parametrize(
+    ("choice", "task", "rate", "model"),
+    [
+        (None, "sft", 1e-4, "a/b"),
+        ("#1", "sft", 1e-4, "a/b"),
+        ("#2", "grpo", 2e-6, "a/b"),
+        ("py_trl#3", "sft", 5e-5, "c/d"),
+    ],
+)
+def test_each_trainer_of_a_script_is_a_run_of_its_own(
+    choice: str | None, task: str, rate: float, model: str
+) -> None:
+    found = read_workload([Upload("train.py", TWO.encode())], dialect=choice)
+    read = [found.value(name) for name in ("task", "learning_rate", "model_id")]
+    assert read == [task, rate, model]
+    told = [notice.message for notice in found.notices if "training runs" in notice.message]
+    assert "2 GRPOTrainer (line 8)" in told[0]
+    assert "--trainer N" in told[0]
+
+
+@pytest.mark.parametrize("choice", ["#4", "#0", "#x", "#", "py_trl#9"])
+def test_a_run_that_is_not_there_is_refused_with_the_list(choice: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_workload([Upload("train.py", TWO.encode())], dialect=choice)
+    assert refused.value.remedy
+
+
+def test_an_edit_is_made_in_the_run_that_was_chosen() -> None:
+    edit = FieldEdit(field="learning_rate", value=3e-6)
+    done = edit_workload([Upload("train.py", TWO.encode())], [edit], dialect="#2")
+    assert "+rest = GRPOConfig('rest', learning_rate=3e-6)" in done.diff
+    assert done.workload.value("task") == "grpo"

@@ -66,7 +66,8 @@ class NotebookCode:
     @cached_property
     def source(self) -> SourceText:
         """The Python text, under the notebook's name."""
-        return SourceText(self.notebook.source.name, "".join(self.parts))
+        source = self.notebook.source
+        return SourceText(source.name, "".join(self.parts), trainer=source.trainer)
 
     def place(self, line: int | None) -> CodePlace | None:
         """Where a 1-based line of the Python text stands."""

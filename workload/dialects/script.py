@@ -31,8 +31,12 @@ _SURE, _UNIMPORTED = 0.95, 0.8
 
 
 def find_run(source: SourceText) -> Run | None:
-    """The training run of a script; None where it makes neither a trainer nor a config."""
-    return choose_run(walk_script(source))
+    """The training run of a script; None where it makes neither a trainer nor a config.
+
+    Raises:
+        InputError: no Python, or fewer training runs than the number that was chosen.
+    """
+    return choose_run(walk_script(source), source.trainer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from audit.records.errors import InputError
 from audit.records.workload import Notice
 from workload.dialects.script_models import ADAPTER
 from workload.dialects.script_names import HF_TRAINERS, UNSLOTH_LOADERS, task_of
@@ -57,10 +58,24 @@ class Run:
         return self.scene.memory.entries(thing) if held is None else held
 
 
-def choose_run(scene: Scene) -> Run | None:
-    """The run to read; None where the script makes neither a trainer nor a config."""
-    moment = scene.moment
-    if moment is None or not (moment.trainer or scene.configs):
+def choose_run(scene: Scene, number: int = 0) -> Run | None:
+    """The run to read; None where the script makes neither a trainer nor a config.
+
+    Args:
+        scene: the script.
+        number: of the run, in the order of `list_runs`; 0: the first.
+
+    Raises:
+        InputError: the script has no run of this number; those it has are listed.
+    """
+    if number > len(scene.moments):
+        several = len(scene.moments) > 1
+        reason = f"the script has no training run {number}"
+        runs = "; ".join(list_runs(scene))
+        remedy = f"Choose one of: {runs}" if several else "Leave --trainer out: it has one"
+        raise InputError(reason, file=scene.file, remedy=remedy)
+    moment = scene.moments[max(number, 1) - 1]
+    if not (moment.trainer or scene.configs):
         return None
     trainer = moment.trainer
     given = moment.held.get(trainer.owner, {}) if trainer else {}
@@ -72,6 +87,15 @@ def choose_run(scene: Scene) -> Run | None:
         held = moment.held.get(model.owner) or scene.memory.entries(model)
         adapter = held.get(ADAPTER, adapter)
     return Run(scene, moment, trainer, config, config_unknown, model, model_slot, adapter)
+
+
+def list_runs(scene: Scene) -> list[str]:
+    """The training runs of a script as a person tells them apart, in the order of their numbers."""
+    return [
+        f"{number} {one.trainer.name} (line {one.trainer.node.lineno})"
+        for number, one in enumerate(scene.moments, 1)
+        if one.trainer is not None
+    ]
 
 
 def _config(
@@ -139,9 +163,15 @@ def other_notices(run: Run, file: str) -> list[Notice]:
         for option, line in run.scene.assumed.items()
     ]
     used = run.adapter.value if run.adapter else None
-    for trainer in run.scene.trainers:
-        if run.trainer is not None and trainer.node is not run.trainer.node:
-            note(trainer, "is a further training run; only the first one is read")
+    others = len(run.scene.moments) - 1
+    if others > 0 and run.trainer is not None:
+        runs = "; ".join(list_runs(run.scene))
+        message = (
+            f"{others + 1} training runs are in this script: {runs}. Read is the one of line "
+            f"{run.trainer.node.lineno}; choose another with --trainer N"
+        )
+        line = run.trainer.node.lineno
+        found.append(Notice(kind="note", message=message, file=file, line=line))
     for config in run.scene.configs:
         passed = [_passed(run, trainer) for trainer in run.scene.trainers]
         if config is not run.config and not any(config == one for one in passed):

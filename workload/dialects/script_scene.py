@@ -30,6 +30,8 @@ MAX_STEPS = 150_000
 functions that call each other in a fan from taking for ever. A long real script has 10,000."""
 MAX_RETURNS = 30
 """Returns of one function that are kept apart; one with more gives nothing known back."""
+MAX_RUNS = 12
+"""Training runs of one script that are told apart."""
 MAX_CALLS = 12
 """Calls of own functions inside each other that are followed."""
 
@@ -117,7 +119,8 @@ class Scene:
     kernels: list[ast.Call] = field(default_factory=list)
     """Calls that patch Liger kernels into a model class."""
     unimported: dict[str, int] = field(default_factory=dict)
-    moment: Moment | None = None
+    moments: list[Moment] = field(default_factory=list)
+    """One per training run, in the order in which they start; those never started last."""
 
     def __post_init__(self) -> None:
         self.module = self.memory.new_scope()
@@ -156,9 +159,19 @@ class Scene:
             self.assumed.setdefault(option.name, node.lineno)
 
     def start_training(self, trainer: Thing, node: ast.expr) -> None:
-        """A trainer's `train` is called: the first one decides what is read."""
-        if self.moment is None:
-            self.moment = self.freeze(trainer, node.lineno)
+        """A trainer's `train` is called: what was made so far belongs to this run."""
+        started = any(one.trainer and one.trainer.node is trainer.node for one in self.moments)
+        if not started and len(self.moments) < MAX_RUNS:
+            self.moments.append(self.freeze(trainer, node.lineno))
+
+    def end(self) -> None:
+        """The script ends: trainers that were made and not started are runs as well."""
+        started = [one.trainer.node for one in self.moments if one.trainer]
+        waiting = [one for one in self.trainers if one.node not in started]
+        for trainer in waiting[: MAX_RUNS - len(self.moments)]:
+            self.moments.append(self.freeze(trainer, None))
+        if not self.moments:
+            self.moments.append(self.freeze(None, None))
 
     def note(self, made: list[Thing], thing: Thing) -> None:
         """Keeps a thing among those the script makes."""

@@ -55,9 +55,7 @@ def walk_script(source: SourceText) -> Scene:
     for function in scene.functions:
         if function.node not in scene.entered:
             _run(scene, function, Arguments((), {}, Unknown(function.node, "who calls it is open")))
-    if scene.moment is None:
-        trainer = scene.trainers[0] if scene.trainers else None
-        scene.moment = scene.freeze(trainer, None)
+    scene.end()
     return scene
 
 
