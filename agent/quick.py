@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.request import AuditRequest
-from agent.services import make_services
+from agent.services import Services, make_services
 from agent.stages import STAGE
 from agent.state import AuditState
 from audit.records.base import Record
@@ -50,12 +50,22 @@ def propose(request: AuditRequest, rules: frozenset[str] | None) -> Patch:
     for name in ("parse", "profile", "query"):
         state = STAGE[name](state, services)
     if rules is not None:
-        asked = [finding for finding in state.findings or () if finding.rule_id in rules]
-        state = state.moved(
-            findings=tuple(asked), chosen=frozenset(finding.id for finding in asked)
-        )
-    patch = STAGE["patch"](state, services).patch
-    return patch or Patch()
+        return _of_rules(state, services, rules)
+    return STAGE["patch"](state, services).patch or Patch()
+
+
+def _of_rules(state: AuditState, services: Services, rules: frozenset[str]) -> Patch:
+    """The patch that follows these rules alone, one that fires only behind the others included."""
+    from agent.stages import propose as write
+    from kb.choose import choose_findings
+
+    request = services.request
+    asked = [finding for finding in state.findings or () if finding.rule_id in rules]
+    fired = {finding.rule_id for finding in asked}
+    later = {rule: f"f_{place}" for place, rule in enumerate(sorted(rules - fired), len(asked) + 1)}
+    choices = choose_findings(asked, request.include, request.keep)
+    moved = state.moved(findings=tuple(asked))
+    return write(moved, services, choices, grown=later).patch or Patch()
 
 
 def _forget(_: Record) -> None:

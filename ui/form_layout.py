@@ -52,9 +52,9 @@ def lay_out_form(settings: Settings) -> Form:
                     elem_id="gg-files",
                 )
                 gr.HTML(
-                    '<p class="gg-hint">YAML, JSON or a Python script. Several files, or a zip, '
-                    "are read together; a .jsonl sample of your data gives its lengths. Up to "
-                    "1 MB each.</p>",
+                    '<p class="gg-hint">YAML, JSON, a Python script or a notebook. Several '
+                    "files, or a zip, are read together; a .jsonl sample of your data gives its "
+                    "lengths. Up to 1 MB each, a notebook 5 MB.</p>",
                     apply_default_css=False,
                     js_on_load=None,
                     elem_classes=["gg"],

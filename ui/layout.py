@@ -153,7 +153,7 @@ def _report(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any]]
                 link, download = _handover(parts, values)
         parts["arms_heading"] = _part("arms_heading", values)
         _charts(parts, values)
-        for name in ("leads", "believe", "checked", "stages"):
+        for name in ("leads", "believe", "checked", "reproduce", "stages"):
             parts[name] = _part(name, values)
     return link, download
 

@@ -76,6 +76,27 @@
     else (document.querySelector(`button#${button.dataset.press}, #${button.dataset.press} button`))?.click();
   });
 
+  // Unified or side by side: one choice for all patches, remembered by this browser.
+  const WAY = "gpu-goblin-diff";
+  let way = "unified";
+  try { way = localStorage.getItem(WAY) || way; } catch { /* storage may be closed */ }
+  function showWay() {
+    if (document.documentElement.dataset.diff !== way) document.documentElement.dataset.diff = way;
+    for (const button of document.querySelectorAll("[data-diff-way]")) {
+      const pressed = String(button.dataset.diffWay === way);
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+    }
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-diff-way]");
+    if (!button) return;
+    way = button.dataset.diffWay;
+    try { localStorage.setItem(WAY, way); } catch { /* as above */ }
+    const top = button.getBoundingClientRect().top;
+    showWay();
+    window.scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
+  });
+
   // A chart is one picture to a screen reader; its words stand in the caption before it.
   function labelCharts() {
     for (const caption of document.querySelectorAll(".gg-caption[data-chart]")) {
@@ -102,6 +123,7 @@
       if (!watched.has(holder)) { watched.add(holder); widths.observe(holder); }
     }
     labelCharts();
+    showWay();
     if (view === "report") keepChoice();
     const now = document.querySelector("#gg-part-view [data-view]")?.dataset.view ?? null;
     if (now === view) return;

@@ -18,6 +18,7 @@ from ui.findings import findings_heading, findings_part
 from ui.headline import well_tuned
 from ui.leads import leads_part
 from ui.part_charts import memory_chart, time_chart
+from ui.reproduce import reproduce_part
 from ui.run_it import run_it_part
 from ui.running import finished_part, run_body, run_head, status_text
 from ui.switches import Switches, switches_of
@@ -33,7 +34,7 @@ TEXTS: Final = (
     "view", "status", "trouble", "run_head", "run_body", "verdict", "findings_heading", "findings",
     "patch", "run_it", "arms_heading", *(f"caption_{metric.name}" for metric in METRICS),
     "arms_table", "caption_time", "table_time", "caption_memory", "table_memory", "believe",
-    "leads", "checked_first", "checked", "stages",
+    "leads", "checked_first", "checked", "reproduce", "stages",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ def report_values(
         "run_it": run_it_part(report),
         "believe": believe_part(report),
         "leads": leads_part(report),
+        "reproduce": reproduce_part(report, switches.choice if switches else None),
         "checked_first": checked_part(report) if well_tuned(report) else "",
         "checked": "" if well_tuned(report) else checked_part(report),
     }

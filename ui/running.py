@@ -6,6 +6,7 @@ from html import escape
 
 from audit.records.errors import UnknownName
 from kb.catalog.hardware import find_hardware
+from ui.calls import calls_part
 from ui.errors import broken_part, cancelled_part
 from ui.findings import found_so_far
 from ui.leads import research_lines
@@ -16,6 +17,14 @@ CLOSE_NOTE = (
     "You can close this tab. The audit goes on, and this page’s link reopens it. "
     "Cancel stops within one step and keeps what was found."
 )
+
+
+TIERS = {
+    0: "decided every step up to the comparison",
+    1: "benchmarked and patched; the rules compared",
+    2: "stopped before the last benchmark, which the rules ran on the same runner",
+    3: "stopped early; the rules finished the stages that were missing",
+}
 
 
 def title_of(view: AuditView) -> str:
@@ -80,12 +89,23 @@ def run_body(view: AuditView) -> str:
     """Timeline beside the findings so far."""
     note = "" if view.ended else f'<p class="gg-sub">{CLOSE_NOTE}</p>'
     found = found_so_far(view.findings, ended=view.ended)
+    calls = calls_part(view.calls, view.used) if view.ended else ""
     return (
         f'<div class="gg-running" data-state="{view.state}" data-audit="{escape(view.audit_id)}">'
         f'<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
-        f"{timeline(view.stages)}{research_lines(dict(view.research))}</div>{note}</div>"
+        f"{timeline(view.stages)}{research_lines(dict(view.research))}{calls}</div>{note}</div>"
         f"{found}</div></div>"
     )
+
+
+def who_text(view: AuditView) -> str:
+    """Who decided, and how far the backend came by itself: the tier in words."""
+    report = view.report
+    if report is None or report.completed_by == "rules":
+        return "By the rules; no model took part."
+    backend = escape(view.started.backend if view.started else "the model")
+    who = f'<span data-tier="{report.tier}">Tier {report.tier}:</span> {backend}'
+    return f"{who} {TIERS[report.tier]}."
 
 
 def finished_part(view: AuditView) -> str:
@@ -93,6 +113,7 @@ def finished_part(view: AuditView) -> str:
     return (
         f'<section class="gg-section gg-finished" id="gg-stages" data-state="{view.state}" '
         f'data-audit="{escape(view.audit_id)}">'
-        f"<header><h2>How this audit ran</h2></header>"
-        f'<div class="gg-card gg-pad">{timeline(view.stages)}</div></section>'
+        f"<header><h2>How this audit ran</h2><p>{who_text(view)}</p></header>"
+        f'<div class="gg-card gg-pad">{timeline(view.stages)}'
+        f"{calls_part(view.calls, view.used)}</div></section>"
     )

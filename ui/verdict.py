@@ -32,6 +32,8 @@ FORMATS = {
     "trainer_state_json": "trainer state",
     "py_trl": "TRL script",
     "py_hf_trainer": "Transformers script",
+    "ipynb_trl": "TRL notebook",
+    "ipynb_hf_trainer": "Transformers notebook",
 }
 METHODS = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full fine-tuning"}
 COMPLETED = {"rules": "by rules", "model": "by a model", "model+rules": "by a model with rules"}

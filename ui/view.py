@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audit.records.events import (
@@ -21,6 +21,7 @@ from audit.records.events import (
 )
 from audit.records.finding import Finding
 from audit.records.report import Report
+from ui.calls import Call, Used, with_call, with_usage
 from ui.timeline import StageLine
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -41,6 +42,8 @@ class AuditView:
     cancelled: CancelledData | None = None
     research: tuple[tuple[str, str], ...] = ()
     """Id of the call and what its sub-agent said last."""
+    calls: tuple[Call, ...] = ()
+    used: Used = field(default_factory=Used)
 
     @property
     def state(self) -> State:
@@ -108,7 +111,8 @@ def _closed(view: AuditView, state: Literal["failed", "cancelled"]) -> AuditView
 
 def fold(view: AuditView, event: Event) -> AuditView:
     """The view after one more event."""
-    view = replace(view, seq=event.seq)
+    calls, used = with_call(view.calls, event), with_usage(view.used, event)
+    view = replace(view, seq=event.seq, calls=calls, used=used)
     data = read_data(event)
     if event.parent_call_id is not None:
         said = data.text if isinstance(data, LogData) else None

@@ -12,6 +12,7 @@ import pytest
 from agent.api import audit
 from agent.jobs import Jobs
 from agent.propose import patched_uploads
+from agent.quick import propose
 from agent.rebuild import EditChoice, followed, rebuild
 from agent.request import AuditRequest
 from agent.settings import Settings
@@ -149,3 +150,14 @@ def test_only_the_owner_can_switch(tmp_path: Path) -> None:
         assert FATAL in followed(kept), "a choice changes nothing of what is kept"
     finally:
         jobs.close()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_command_of_the_same_rules_writes_the_same_patch(path: Path) -> None:
+    request = asked(path)
+    made = audit(request)
+    wanted = sorted(followed(made))[1:]
+    if not wanted:
+        return
+    report = rebuild(made, request, EditChoice.wanting(made, wanted))
+    assert propose(request, followed(report)).diff == report.patch.diff

@@ -217,7 +217,7 @@ def test_diff_rows_are_counted_not_guessed() -> None:
 def test_the_diff_has_signs_and_numbers_and_keeps_its_text() -> None:
     html = patch_part(made.report().patch)
     assert "+5 −5" in text(html).replace(" lines added and removed", "")
-    assert html.count('class="gg-added"') == html.count('class="gg-removed"') == 5
+    assert html.count('<tr class="gg-added">') == html.count('<tr class="gg-removed">') == 5
     assert 'aria-hidden="true">+</td><td><span class="gg-sr">added: </span>' in html
     assert "\r" not in exact_text("a\r\n<b>\n", "t")
     assert exact_text("a\r\n<b>\n", "t") == '<pre id="t" hidden>\na&#13;\n&lt;b&gt;\n</pre>'
