@@ -24,6 +24,7 @@ COMMANDS = {
     "patch": "a unified diff that `git apply` takes",
     "search": "ask the knowledge base in words",
     "estimate": "project the speed and memory of a training file on a card",
+    "what-if": "the same file on other cards, counts and lengths: fit, speed, time and money",
     "env": "versions, cards and drivers of this box as JSON, to upload beside a training file",
     "doctor": "is this box fit to train: torch, extensions, memory, limits",
     "list": "the audits kept on this machine",
@@ -33,7 +34,7 @@ COMMANDS = {
     "export": "a kept audit as JSON, Markdown, HTML, SARIF, a patch, or a conversation",
     "delete": "delete a kept audit with the bytes uploaded for it",
 }
-"""Command -> what it gives. Each has a module of its name in agent/commands."""
+"""Command -> what it gives. Each has a module of its name in agent/commands (`_` for `-`)."""
 OK, FAILED, INPUT_AT_FAULT, CANCELLED = 0, 1, 2, 130
 
 
@@ -69,7 +70,7 @@ def _run(given: list[str]) -> int:
     if name not in COMMANDS:
         message = f"there is no command {name!r}"
         raise UserError(message, remedy=f"Commands: {', '.join(COMMANDS)}.")
-    module = import_module(f"agent.commands.{name}")
+    module = import_module(f"agent.commands.{name.replace('-', '_')}")
     parser = _Parser(
         prog=f"python -m agent {name}",
         description=COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".",

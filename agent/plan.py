@@ -176,8 +176,8 @@ def _grow(
 
 def _again(draft: _Draft, finding: Finding, services: Services) -> Finding | None:
     """The finding as its rule sees the planned workload; None where it no longer fires."""
-    fired = services.match(draft.workload, draft.profile).findings
-    return next((other for other in fired if other.rule_id == finding.rule_id), None)
+    fired = services.match(draft.workload, draft.profile, {finding.rule_id}).findings
+    return next(iter(fired), None)
 
 
 def _objection(draft: _Draft, planned: Workload, profile: Profile, finding: Finding) -> str | None:

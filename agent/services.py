@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -59,11 +59,13 @@ class Services:
         asked = self.request
         return find_anchor(workload, self.hardware, asked.gpus, asked.nodes, asked.step_s)
 
-    def match(self, workload: Workload, profile: Profile) -> Matches:
-        """The rules that fire on a workload with that profile."""
+    def match(
+        self, workload: Workload, profile: Profile, only: Container[str] | None = None
+    ) -> Matches:
+        """The rules that fire on a workload with that profile; of all, or only of some."""
         from kb.match import match_rules
 
-        return match_rules(workload, profile, self.hardware)
+        return match_rules(workload, profile, self.hardware, only)
 
 
 def _origin(request: AuditRequest) -> Literal["stated", "detected", "assumed"]:

@@ -7,6 +7,7 @@ would change nothing.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -38,8 +39,16 @@ class Matches(NamedTuple):
     checked: tuple[Check, ...]
 
 
-def match_rules(workload: Workload, profile: Profile, hardware: Card) -> Matches:
+def match_rules(
+    workload: Workload, profile: Profile, hardware: Card, only: Container[str] | None = None
+) -> Matches:
     """What the rules find in `workload` on this card, as profiled.
+
+    Args:
+        workload: the file.
+        profile: its profile on this card.
+        hardware: the card.
+        only: ids of the rules to ask; None: all.
 
     Raises:
         RuleError: a rule of the knowledge base is at fault (first call of a process only).
@@ -48,6 +57,8 @@ def match_rules(workload: Workload, profile: Profile, hardware: Card) -> Matches
     found: list[tuple[Rule, Finding]] = []
     checked: list[Check] = []
     for rule in load_rules():
+        if only is not None and rule.id not in only:
+            continue
         if not applies(rule, situation):
             continue
         answer = truth(rule.asked.when(situation))

@@ -122,3 +122,9 @@ def _topic(rule_id: str) -> str:
 def find_rule(rule_id: str) -> Rule | None:
     """The rule of this id."""
     return next((rule for rule in load_rules() if rule.id == rule_id), None)
+
+
+@cache
+def fatal_rules() -> frozenset[str]:
+    """Ids of the rules that may find what stops a run."""
+    return frozenset(rule.id for rule in load_rules() if rule.stops_run)
