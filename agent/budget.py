@@ -9,6 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.purse import Purse
 
 MAX_CALLS = 60
 MAX_TOKENS = 200_000
@@ -31,8 +35,13 @@ class Limits:
 class Budget:
     """Counts what is used."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limits = limits
+    def __init__(
+        self,
+        limits: Limits,
+        purse: Purse | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits, self.purse = limits, purse
         self.turns = self.calls = self.tokens = 0
         self.usd = 0.0
         self._clock, self._start = clock, clock()
@@ -41,6 +50,8 @@ class Budget:
         """Count the tokens of one answer, used or lost."""
         self.tokens += tokens
         self.usd += usd or 0.0
+        if self.purse is not None:
+            self.purse.spend(tokens, usd)
 
     def seconds_left(self) -> float:
         """Wall time that is left, not below 0."""
@@ -57,4 +68,6 @@ class Budget:
             return f"its {limits.tokens:,} tokens are used up"
         if limits.usd is not None and self.usd >= limits.usd:
             return f"its {limits.usd:g} dollars are used up"
-        return "" if self.seconds_left() else f"its {limits.seconds:g} seconds are used up"
+        if not self.seconds_left():
+            return f"its {limits.seconds:g} seconds are used up"
+        return self.purse.used_up() if self.purse is not None else ""

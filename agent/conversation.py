@@ -18,17 +18,35 @@ from agent.guards import Advice, Guards, shortened
 from agent.run import AuditRun
 from agent.synthesis import missing_stages
 from agent.tools import TOOLS, call_tool, checked, rank
-from audit.records.base import Record
+from audit.records.base import Json, Record
 from audit.records.errors import GoblinError
-from audit.records.events import LogData, ThoughtData, ToolCallData, ToolResultData, UsageData
+from audit.records.events import (
+    LogData,
+    StageName,
+    ThoughtData,
+    ToolCallData,
+    ToolResultData,
+    UsageData,
+)
 
 MAX_CALLS_PER_TURN = 8
 """Further calls of one turn are answered "not run"."""
+PER_TOKEN, UNTOLD = 3.5, 3000
+"""Characters a token, and tokens of prompt, tools and answer: for a server that tells no usage."""
 MAX_THOUGHT = 8000
 """Characters of a turn's text that are kept."""
 TASK = (
     "Audit upload_1: parse_config, profile_run, query_rocm_kb, propose_patch, benchmark wl_1, "
     "benchmark wl_2, compare_runs."
+)
+FIRST_CALLS: tuple[tuple[StageName, str, dict[str, Json]], ...] = (
+    ("parse", "parse_config", {"upload_id": "upload_1"}),
+    ("profile", "profile_run", {"workload_id": "wl_1"}),
+    ("query", "query_rocm_kb", {"workload_id": "wl_1", "question": None}),
+)
+TAKEN_OVER = (
+    "This is a second round under new wishes of the user. The first steps are done; what they "
+    "answered follows. Go on with the next one."
 )
 INVALID = "not run: another call of this turn is invalid"
 
@@ -74,6 +92,17 @@ class Conversation:
             if self.stopped:
                 return
 
+    def go_on(self) -> None:
+        """Begin behind the stages that the state holds already: their answers open the talk."""
+        missing = missing_stages(self.run.state)
+        calls = [
+            ToolCall(f"taken_{number}", tool, dict(arguments))
+            for number, (stage, tool, arguments) in enumerate(FIRST_CALLS, start=1)
+            if stage not in missing
+        ]
+        results = tuple(self._called(call) for call in calls)
+        self.messages = [Message("user", f"{TASK} {TAKEN_OVER}", results=results)]
+
     async def close(self) -> None:
         """Let the backend close its connections."""
         close = getattr(self.backend, "close", None)
@@ -92,9 +121,11 @@ class Conversation:
             self.run.services.record(
                 ThoughtData(text=turn.text[:MAX_THOUGHT], turn=self.budget.turns)
             )
-        used = turn.usage
-        if used is not None:
-            counted(self.run, self.budget, usage_data(used))
+        if turn.usage is not None:
+            counted(self.run, self.budget, usage_data(turn.usage))
+        elif self.budget.purse is not None:  # somebody else pays: what is not told is weighed
+            said = sum(len(result.text) for one in self.messages for result in one.results)
+            self.budget.purse.spend(int(said / PER_TOKEN) + UNTOLD, None)
 
     def _note(self, turn: Turn, advice: Advice) -> None:
         """A turn of which nothing runs: keep what may be sent back, add the hint."""

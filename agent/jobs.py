@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent.request import AuditRequest, check_request, request_from
+from agent.offline import sealed
+from agent.request import NOBODY, AuditRequest, Visitor, check_request, request_from
 from agent.settings import Settings
 from agent.turns import Turns
 from agent.visitors import Allowance
@@ -32,6 +33,7 @@ from audit.records.upload import Upload, plainly_named
 if TYPE_CHECKING:
     from agent.archiving import Archiving
     from agent.rebuild import EditChoice
+    from agent.second_round import Recorded
 
 __all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
 
@@ -97,6 +99,8 @@ class Jobs:
         request = replace(request, uploads=tuple(map(plainly_named, request.uploads)))
         check_request(request)
         started, visitor = Started(new_secret(), new_secret()), self._visitor()
+        if not request.visitor.id:
+            request = replace(request, visitor=replace(request.visitor, id=visitor))
         stop = threading.Event()
         thread = threading.Thread(
             target=self._work,
@@ -140,14 +144,46 @@ class Jobs:
         """Why the link may not outlive a restart, in words; empty where all is well."""
         return self._archiving.note(audit_id, wait=1.0) if self._archiving else ""
 
-    def again(self, audit_id: str, owner_token: str) -> Started:
+    def again(self, audit_id: str, owner_token: str, visitor: Visitor = NOBODY) -> Started:
         """Run an audit once more, with the same files and the same wishes, under a new id."""
-        self._check_owner(audit_id, owner_token)
-        request = self._request(audit_id)
-        if request is None:
-            message = "the files of this audit are gone"
-            raise UserError(message, remedy="Upload them again.")
-        return self.start(request)
+        return self.start(replace(self._asked(audit_id, owner_token), visitor=visitor))
+
+    def second_round(
+        self,
+        audit_id: str,
+        owner_token: str,
+        *,
+        keep: Collection[str] = (),
+        leave_out: Collection[str] = (),
+        visitor: Visitor = NOBODY,
+    ) -> Started:
+        """Go on from the patch stage of a finished audit, under a new id that names it.
+
+        Args:
+            audit_id: the audit whose parse, profile and query are taken over.
+            owner_token: of that audit.
+            keep: fields to leave as they are, beside those kept before.
+            leave_out: rule ids of the findings not to follow, beside those left out before.
+            visitor: who asks now.
+
+        Raises:
+            UserError: not the owner, no such field or rule, the files are gone, or the audit has
+                nothing to take over.
+        """
+        from agent.rebuild import check_version
+        from agent.second_round import check_wishes, recorded
+
+        request = self._asked(audit_id, owner_token)
+        check_version(self._made(audit_id))
+        check_wishes(recorded(self._store.events(audit_id)), keep, leave_out)
+        wishes = replace(
+            request,
+            parent=audit_id,
+            keep=request.keep | frozenset(keep),
+            leave_out=request.leave_out | frozenset(leave_out),
+            visitor=visitor,
+        )
+        return self.start(wishes)
 
     def events(self, audit_id: str, after: int = 0) -> list[Event]:
         """The events behind `after` (a `seq`), at once."""
@@ -177,15 +213,8 @@ class Jobs:
         """
         from agent.rebuild import rebuild
 
-        self._check_owner(audit_id, owner_token)
-        report, request = self.report(audit_id), self._request(audit_id)
-        if report is None:
-            message = "this audit has no report"
-            raise UserError(message, remedy="Wait for its end, or run it again.")
-        if request is None:
-            message = "the files of this audit are gone"
-            raise UserError(message, remedy="Upload them again.")
-        return rebuild(report, request, choice)
+        request = self._asked(audit_id, owner_token)
+        return rebuild(self._made(audit_id), request, choice)
 
     def owns(self, audit_id: str, owner_token: str | None) -> bool:
         """Whether the token is the one that `start` gave for this audit."""
@@ -281,6 +310,22 @@ class Jobs:
                 message, remedy="Open it in the browser that started it, or run your own."
             )
 
+    def _asked(self, audit_id: str, owner_token: str) -> AuditRequest:
+        """What the owner asked for; raises UserError where it cannot be asked again."""
+        self._check_owner(audit_id, owner_token)
+        request = self._request(audit_id)
+        if request is None:
+            message = "the files of this audit are gone"
+            raise UserError(message, remedy="Upload them again.")
+        return request
+
+    def _made(self, audit_id: str) -> Report:
+        report = self.report(audit_id)
+        if report is None:
+            message = "this audit has no report"
+            raise UserError(message, remedy="Wait for its end, or run it again.")
+        return report
+
     def _request(self, audit_id: str) -> AuditRequest | None:
         """What was asked, with the kept bytes."""
         started = self._store.last(audit_id, "started")
@@ -324,6 +369,17 @@ class Jobs:
             audit_id,
             cancelled=stop.is_set,
             models=self._settings.models,
+            taken=self._taken(request),
         )
-        for _ in drive(events):
-            pass
+        with sealed(request.offline):
+            for _ in drive(events):
+                pass
+
+    def _taken(self, request: AuditRequest) -> Recorded | None:
+        """What a second round takes over; None where its first round is gone by now."""
+        from agent.second_round import recorded
+
+        try:
+            return recorded(self._store.events(request.parent)) if request.parent else None
+        except UserError:
+            return None

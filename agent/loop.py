@@ -19,9 +19,11 @@ from agent.budget import Budget, Limits
 from agent.conversation import Conversation, counted
 from agent.guards import MAX_NUDGES, Guards
 from agent.named import BACKENDS, MODELS, make
+from agent.purse import Paid, who_pays
 from agent.report import Made, build_report
 from agent.request import AuditRequest
 from agent.run import AuditRun
+from agent.second_round import Recorded, take_over
 from agent.services import Services, make_services
 from agent.settings import ModelSettings, read_models
 from agent.synthesis import completed_by, finish, tier_of, who_did_what
@@ -59,6 +61,7 @@ async def run_audit(
     backend: Backend | None = None,
     models: ModelSettings | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    taken: Recorded | None = None,
 ) -> AsyncIterator[Event]:
     """Run one audit; the events come as they are written.
 
@@ -69,6 +72,7 @@ async def run_audit(
         backend: one that is made already; None: the one that the request names.
         models: keys and addresses of the model backends; None: what the environment states.
         cancelled: asked between all calls and inside longer stages.
+        taken: what a second round takes over from its first.
 
     Raises:
         AuditEnded: the audit has an end already.
@@ -77,11 +81,15 @@ async def run_audit(
     start = time.perf_counter()
     talk: Conversation | None = None
     try:
-        search = spine.researcher(request, models, cancelled)
+        search = spine.researcher(request, cancelled)
         run = AuditRun(make_services(request, spine.record, cancelled, search))
         spine.record(_started(run.services))
-        talk = _conversation(run, backend, models)
+        spine.paid = paid = _paid(request, backend, models)
+        talk = _conversation(run, backend, paid)
         spine.budget = talk.budget
+        if taken is not None:
+            take_over(run, taken)
+            talk.go_on()
         async with aclosing(talk.turns()) as turns:
             async for _ in turns:
                 for event in spine.taken():
@@ -106,6 +114,8 @@ class _Spine:
         self._written: deque[Event] = deque()
         self.budget: Budget | None = None
         """Of the audit; what a sub-agent uses counts there."""
+        self.paid: Paid | None = None
+        """Whose key the audit's model uses; a sub-agent's is the same."""
 
     def record(self, data: Record, call_id: str | None = None) -> None:
         """Write one event; `call_id` of the call whose sub-agent says it."""
@@ -119,7 +129,7 @@ class _Spine:
             yield self._written.popleft()
 
     def researcher(
-        self, request: AuditRequest, models: ModelSettings | None, cancelled: Callable[[], bool]
+        self, request: AuditRequest, cancelled: Callable[[], bool]
     ) -> Callable[[str, str], Research]:
         """Researches a task for a call, with the audit's backend."""
 
@@ -131,34 +141,40 @@ class _Spine:
                 if isinstance(data, UsageData) and self.budget is not None:
                     self.budget.spend(data.input_tokens + data.output_tokens, data.usd)
 
-            known = models or read_models(os.environ)
+            known = self.paid.models if self.paid else ModelSettings()
             return start_research(task, request, known, told, cancelled)
 
         return research
 
 
-def _conversation(
-    run: AuditRun, backend: Backend | None, models: ModelSettings | None
-) -> Conversation:
+def _paid(
+    request: AuditRequest, backend: Backend | None, models: ModelSettings | None
+) -> Paid | None:
+    """Whose key the model uses; None where there is no model. Raises UserError: nobody pays."""
+    if backend is not None or request.backend not in MODELS:
+        return None
+    return who_pays(request.backend, models or read_models(os.environ), request.visitor)
+
+
+def _conversation(run: AuditRun, backend: Backend | None, paid: Paid | None) -> Conversation:
     """The backend's part of the audit; raises SetupError where it cannot work."""
     request = run.services.request
     name = request.backend
-    if backend is not None or name not in MODELS:
+    if paid is None:
         budget = Budget(Limits(turns=request.max_turns))
         decide = backend or make("backend", name, BACKENDS)
         nudges = 0 if name == "rules" else MAX_NUDGES
         return Conversation(run, decide, budget, Guards(nudges=nudges))
     from agent.prompt import system_prompt
 
-    models = models or read_models(os.environ)
-    budget = Budget(Limits(turns=request.max_turns, usd=_max_usd(models)))
+    budget = Budget(Limits(turns=request.max_turns, usd=_max_usd(paid.models)), paid.purse)
     desk = Desk(
         system=system_prompt(request, run.services.hardware),
         record=lambda data: counted(run, budget, data),
         cancelled=run.services.cancelled,
         seconds_left=budget.seconds_left,
     )
-    return Conversation(run, make("backend", name, BACKENDS, models, desk), budget, Guards())
+    return Conversation(run, make("backend", name, BACKENDS, paid.models, desk), budget, Guards())
 
 
 def _report(run: AuditRun, talk: Conversation, start: float) -> Report:

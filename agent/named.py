@@ -19,6 +19,10 @@ MODELS = frozenset(BACKENDS) - {"rules"}
 """Backends with a language model behind them; their class takes `ModelSettings` and a `Desk`."""
 
 
+REMOTE_RUNNERS = frozenset({"ssh", "slurm", "hf_jobs"})
+"""Runners that reach another machine."""
+
+
 def check_name(kind: str, name: str, table: Mapping[str, str]) -> None:
     """Raise UnknownName, listing the names that exist, where `name` is not in the table."""
     if name not in table:

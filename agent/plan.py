@@ -157,6 +157,7 @@ def _grow(
             found
             for found in fired
             if found.rule_id not in known
+            and found.rule_id not in request.leave_out
             and found.edits
             and (grown is None or found.rule_id in grown)
         ]

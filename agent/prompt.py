@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agent.backends import ToolResult
+from agent.backends import Message, ToolResult
 from audit.log.redact import redact
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ parse, profile, query the knowledge base, patch, benchmark twice, compare. You d
 findings are worth acting on; the tools do everything else and own every figure.
 
 The run: {gpus} on {nodes}. The card: {card}.
-The user allows edits of these kinds: {include}.{keep}
+The user allows edits of these kinds: {include}.{keep}{left_out}
 
 How to work:
 1. parse_config upload_1, then profile_run wl_1, then query_rocm_kb wl_1 (question null, or one \
@@ -51,12 +51,14 @@ def system_prompt(request: AuditRequest, hardware: Hardware) -> str:
     gpus = "1 GPU" if request.gpus == 1 else f"{request.gpus} GPUs"
     nodes = "1 node" if request.nodes == 1 else f"each of {request.nodes} nodes"
     keep = redact(_plain(", ".join(sorted(request.keep))))[:400]
+    left_out = redact(_plain(", ".join(sorted(request.leave_out))))[:400]
     return _SYSTEM.format(
         gpus=gpus,
         nodes=nodes,
         card=card_facts(hardware),
         include=", ".join(sorted(request.include)),
         keep=f" Fields that stay as they are: {keep}." if keep else "",
+        left_out=f" Rules that the user does not want followed: {left_out}." if left_out else "",
         open=OPEN,
         close=CLOSE,
     )
@@ -80,6 +82,12 @@ def shown(result: ToolResult) -> str:
     """A result as a model sees it: redacted, and fenced where it holds text of the upload."""
     text = redact(_plain(result.text))
     return f"{OPEN}\n{text}\n{CLOSE}" if result.ok else text
+
+
+def opening(message: Message) -> str:
+    """A message of the user as a model sees it, with the results that it opens with."""
+    answers = (f"{result.tool}:\n{shown(result)}" for result in message.results)
+    return "\n\n".join([message.text, *answers])
 
 
 def _plain(text: str) -> str:

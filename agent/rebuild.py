@@ -100,7 +100,7 @@ def rebuild(report: Report, request: AuditRequest, choice: EditChoice) -> Report
     """
     if not choice:
         return report
-    _check_version(report)
+    check_version(report)
     wanted = choice.wanted(report)
     services = _services(report, request, wanted)
     state = AuditState()
@@ -120,11 +120,12 @@ def rebuild(report: Report, request: AuditRequest, choice: EditChoice) -> Report
     return built.model_copy(update={"notices": _notices(report, request)})
 
 
-def _check_version(report: Report) -> None:
+def check_version(report: Report) -> None:
+    """Refuse a report of another version, whose rules and estimator may say other things."""
     now = own_versions()
     if any(report.versions.get(name) != version for name, version in now.items()):
         message = "this audit was made by another version of GPU Goblin"
-        raise UserError(message, remedy="Run it again to switch its edits.")
+        raise UserError(message, remedy="Run it again.")
 
 
 def _services(report: Report, request: AuditRequest, wanted: frozenset[str]) -> Services:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import cast, get_args
 
 from agent.named import BACKENDS, RUNNERS, check_name
+from agent.offline import check_offline
 from audit.records.base import Json
 from audit.records.errors import InputError, UserError
 from audit.records.finding import Semantics
@@ -23,6 +24,19 @@ DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
 MAX_FILES = 20
 MAX_GPUS, MAX_NODES, MAX_STEPS = 1024, 1024, 10_000
 """Bounds against a slip of the keyboard; larger runs are not in the estimator's experience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks, on a server for others. Neither is ever logged or stored as it is."""
+
+    id: str = field(default="", repr=False)
+    """Tells visitors apart, for caps and turns; "": nobody in particular."""
+    token: str | None = field(default=None, repr=False)
+    """The visitor's own Hugging Face token, where one signed in: it pays for `huggingface`."""
+
+
+NOBODY = Visitor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,14 @@ class AuditRequest:
     """Timed optimizer steps per arm of a benchmark."""
     max_turns: int = 16
     """Turns that the backend may take before the rules finish the audit."""
+    offline: bool = False
+    """Whatever would reach for the network is refused."""
+    parent: str = ""
+    """Id of the audit whose parse, profile and query this one takes over; "": none."""
+    leave_out: frozenset[str] = frozenset()
+    """Rule ids of the findings that the patch must not follow."""
+    visitor: Visitor = field(default=NOBODY, repr=False, compare=False)
+    """Not part of what the log keeps."""
 
     def as_json(self) -> dict[str, Json]:
         """Everything but the bytes, for the log; `request_from` reads it back."""
@@ -75,6 +97,9 @@ class AuditRequest:
             "step_s": self.step_s,
             "steps": self.steps,
             "max_turns": self.max_turns,
+            "offline": self.offline,
+            "parent": self.parent,
+            "leave_out": sorted(self.leave_out),
         }
 
 
@@ -88,6 +113,7 @@ def request_from(kept: Mapping[str, Json], uploads: Sequence[Upload]) -> AuditRe
             "lengths": DataLengths.model_validate(lengths) if lengths else None,
             "include": cast("frozenset[Semantics]", frozenset(kept["include"])),
             "keep": frozenset(kept["keep"]),
+            "leave_out": frozenset(kept.get("leave_out", ())),
         }
     )
 
@@ -110,6 +136,8 @@ def check_request(request: AuditRequest) -> None:
     find_hardware(request.hardware or DEFAULT_HARDWARE)
     check_name("backend", request.backend, BACKENDS)
     check_name("runner", request.runner, RUNNERS)
+    if request.offline:
+        check_offline(request.backend, request.runner)
     unknown = sorted(set(request.include) - set(get_args(Semantics)))
     if unknown:
         message = f"include does not know {', '.join(unknown)}"

@@ -11,8 +11,14 @@ from agent.services import Services
 from agent.stages import STAGE
 from agent.state import AuditState
 from agent.telling import stage_result, stage_text
+from agent.watch import TookTooLong, watched
 from audit.records.errors import Cancelled, ModelMistake, UserError
 from audit.records.events import StageData, StageName
+
+STAGE_SECONDS = 120.0
+LIMITS: dict[StageName, float] = {"benchmark": 4 * 3600.0}
+"""A stage that takes longer is stopped. A benchmark's length is its runner's affair: this is for
+one that hangs."""
 
 
 class AuditRun:
@@ -28,7 +34,8 @@ class AuditRun:
 
         Raises:
             ModelMistake: it is not this stage's turn; nothing is recorded.
-            Cancelled, UserError: recorded as a cancelled or failed stage first.
+            Cancelled, UserError: recorded as a cancelled or failed stage first; a stage that
+                takes too long is a UserError, a benchmark that does a failed run.
         """
         self.services.check_cancelled()
         start = time.perf_counter()
@@ -36,9 +43,14 @@ class AuditRun:
             self._record(name, "running")
         self._seconds.setdefault(name, 0.0)
         try:
-            state = STAGE[name](self.state, self.services)
+            with watched(LIMITS.get(name, STAGE_SECONDS), self.services.cancelled):
+                state = STAGE[name](self.state, self.services)
         except ModelMistake:
             raise
+        except TookTooLong as late:
+            self._record(name, "failed", str(late))
+            message = f"the stage {name} did not end ({late})"
+            raise UserError(message, remedy="Try with fewer or smaller files.") from late
         except Cancelled:
             self._record(name, "cancelled")
             raise

@@ -66,7 +66,17 @@ class ModelSettings:
     on_space: bool = False
     """SPACE_ID is set: the operator's key serves strangers."""
     space_opt_in: bool = False
-    """GOBLIN_SPACE_MODELS=1: the operator pays for the visitors of the Space."""
+    """GOBLIN_SPACE_MODELS=1: the operator pays for the visitors of the Space, up to these caps."""
+    space_daily_tokens: int = 2_000_000
+    """GOBLIN_SPACE_DAILY_TOKENS: of all visitors together, in a day (UTC)."""
+    space_visitor_tokens: int = 200_000
+    """GOBLIN_SPACE_VISITOR_TOKENS: of one visitor in a day; an audit takes about 40,000."""
+    space_daily_usd: float | None = None
+    """GOBLIN_SPACE_DAILY_USD; like the next one it needs the price."""
+    space_visitor_usd: float | None = None
+    """GOBLIN_SPACE_VISITOR_USD."""
+    data_dir: Path = ROOT / ".goblin"
+    """GOBLIN_DATA_DIR: where `agent.purse` keeps what was spent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +118,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         return environment.get(name, "").strip() or None
 
     base = Settings()
-    folder = stated("GOBLIN_DATA_DIR")
     backend = stated("GOBLIN_AGENT_BACKEND") or base.backend
     return Settings(
-        data_dir=Path(folder).expanduser() if folder else base.data_dir,
+        data_dir=_data_dir(environment),
         backend=ALIASES.get(backend, backend),
         runner=stated("GOBLIN_RUNNER") or base.runner,
         hardware=stated("GOBLIN_HARDWARE"),
         models=read_models(environment),
         **_serving(environment),
     )
+
+
+def _data_dir(environment: Mapping[str, str]) -> Path:
+    folder = environment.get("GOBLIN_DATA_DIR", "").strip()
+    return Path(folder).expanduser() if folder else ROOT / ".goblin"
 
 
 def _serving(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -161,9 +175,24 @@ def read_models(environment: Mapping[str, str]) -> ModelSettings:
             debug=environment.get("GOBLIN_DEBUG_BACKEND", "").strip() == "1",
             on_space=bool(environment.get("SPACE_ID", "").strip()),
             space_opt_in=environment.get("GOBLIN_SPACE_MODELS", "").strip() == "1",
+            data_dir=_data_dir(environment),
+            **_caps(environment),
         ),
         **{name: text for name, text in stated.items() if text},
     )
+
+
+def _caps(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What an operator who pays for visitors allows them."""
+    caps: dict[str, Any] = {}
+    for whose in ("daily", "visitor"):
+        variable = f"GOBLIN_SPACE_{whose.upper()}"
+        remedy = "Give a number of tokens, such as 200000."
+        tokens = _numbers(environment, f"{variable}_TOKENS", 1, remedy, most=1e12)
+        dollars = _numbers(environment, f"{variable}_USD", 1)
+        caps |= {f"space_{whose}_tokens": int(tokens[0])} if tokens else {}
+        caps |= {f"space_{whose}_usd": dollars[0]} if dollars else {}
+    return caps
 
 
 def _numbers(
@@ -171,6 +200,7 @@ def _numbers(
     name: str,
     count: int,
     remedy: str = "Give dollars, such as 3,15 for a price, 0.50 for a cap.",
+    most: float = 1e6,
 ) -> list[float]:
     """The numbers of a variable, [] where it is absent."""
     text = environment.get(name, "").strip()
@@ -178,7 +208,7 @@ def _numbers(
         numbers = [float(part) for part in text.split(",")] if text else []
     except ValueError:
         numbers = [-1.0]
-    if numbers and (len(numbers) != count or not all(0 <= number < 1e6 for number in numbers)):
+    if numbers and (len(numbers) != count or not all(0 <= number < most for number in numbers)):
         message = f"{name} is {text!r}"
         raise SetupError(message, remedy=remedy)
     return numbers

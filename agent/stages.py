@@ -13,6 +13,7 @@ from agent.effects import anchored_steps, in_order, with_effects
 from agent.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
+from agent.watch import TookTooLong
 from audit.records.base import ArmName
 from audit.records.comparison import Comparison
 from audit.records.errors import Cancelled, MissingFacts, ModelMistake, RunFailed
@@ -23,6 +24,7 @@ from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
 
 if TYPE_CHECKING:
+    from agent.request import AuditRequest
     from kb.choose import Choice
 
 Stage = Callable[[AuditState, Services], AuditState]
@@ -60,7 +62,7 @@ def query(state: AuditState, services: Services) -> AuditState:
         message = "profile the workload before asking the knowledge base"
         raise ModelMistake(message)
     matches = services.match(workload, state.profile)
-    state = _baseline(state, workload, matches.findings, services)
+    state = with_baseline(state, workload, matches.findings, services)
     findings = with_effects(matches.findings, state.baseline or workload, services)
     return state.moved(findings=findings, checked=matches.checked)
 
@@ -74,13 +76,17 @@ def patch(state: AuditState, services: Services) -> AuditState:
         message = "ask the knowledge base before proposing a patch"
         raise ModelMistake(message)
     request, wanted = services.request, state.chosen
-    asked = [finding for finding in findings if wanted is None or finding.id in wanted]
-    choices = list(choose_findings(asked, request.include, request.keep))
-    choices += [
-        Choice(finding=finding, chosen=False, reason="Not chosen by the backend")
+    asked = [
+        finding
         for finding in findings
-        if finding not in asked
+        if (wanted is None or finding.id in wanted) and finding.rule_id not in request.leave_out
     ]
+    choices = list(choose_findings(asked, request.include, request.keep))
+    for finding in findings:
+        if finding not in asked:
+            left_out = finding.rule_id in request.leave_out
+            reason = "You left it out" if left_out else "Not chosen by the backend"
+            choices.append(Choice(finding=finding, chosen=False, reason=reason))
     return propose(state, services, choices, grow=wanted is None)
 
 
@@ -150,7 +156,7 @@ def _read(state: AuditState) -> Workload:
     return state.workload
 
 
-def _baseline(
+def with_baseline(
     state: AuditState, workload: Workload, findings: tuple[Finding, ...], services: Services
 ) -> AuditState:
     """What stands for "before": the file, with only the edits that let it start if it does not."""
@@ -159,7 +165,7 @@ def _baseline(
         return state.moved(baseline=workload, starts_as_written=True)
     first: dict[str, FieldEdit] = {}
     for finding in stops:
-        for edit in finding.edits if _allowed(finding, services) else ():
+        for edit in finding.edits if may_edit(finding, services.request) else ():
             first.setdefault(edit.field, edit)
     edits = tuple(first.values())
     edited = write_edits(in_text(workload, edits), services) if edits else None
@@ -181,10 +187,11 @@ def _stopped(workload: Workload, services: Services) -> str | None:
     return f"{NOT_CURED} ({titles})" if titles else None
 
 
-def _allowed(finding: Finding, services: Services) -> bool:
-    request = services.request
+def may_edit(finding: Finding, request: AuditRequest) -> bool:
+    """Whether the user's wishes let the patch follow a finding."""
     kept = any(edit.field in request.keep for edit in finding.edits)
-    return finding.semantics in request.include and not kept
+    left_out = finding.rule_id in request.leave_out
+    return finding.semantics in request.include and not kept and not left_out
 
 
 def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Services) -> AuditState:
@@ -218,7 +225,7 @@ def _run(spec: Spec, bench_id: str, services: Services) -> Bench:
             services.record(
                 ProgressData(stage="benchmark", text=step.text, done=step.done, total=step.total)
             )
-    except Cancelled:
+    except (Cancelled, TookTooLong):
         runner.cancel(run_id)
         raise
     return runner.collect(run_id, bench_id)

@@ -21,7 +21,7 @@ from agent.backends.arguments import unwrapped
 from agent.run import AuditRun
 from agent.state import AFTER, AS_WRITTEN, BEFORE, PATCH, PATCHED
 from audit.records.base import Json, Record
-from audit.records.errors import ModelMistake
+from audit.records.errors import GoblinError, ModelMistake
 
 MAX_NAME = 64
 _DRESSED = re.compile(r"^(?:functions?|tools?)[./:]|:\d+$")
@@ -247,6 +247,11 @@ def call_tool(run: AuditRun, call: ToolCall) -> ToolResult:
         answer = found.function(run, found.arguments.model_validate(call.arguments))
     except ModelMistake as mistake:
         return ToolResult(call.id, call.tool, ok=False, text=_short(str(mistake)))
+    except GoblinError:
+        raise
+    except Exception as bug:  # the backend may go on; if the stage is needed, the bug comes again
+        text = f"{call.tool} failed inside ({type(bug).__name__})"
+        return ToolResult(call.id, call.tool, ok=False, text=text)
     return ToolResult(call.id, call.tool, ok=True, text=_short(answer.text), ids=answer.ids)
 
 

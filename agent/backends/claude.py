@@ -16,7 +16,7 @@ from agent.backends.arguments import clean, read_arguments, with_own_ids
 from agent.backends.faults import BackendFault, fault_of, misread, received
 from agent.backends.model import CONNECT_SECONDS, ModelBackend, need, tokens_for
 from agent.backends.schemas import claude_tools
-from agent.prompt import shown
+from agent.prompt import opening, shown
 from agent.settings import ModelSettings
 from audit.records.base import Json
 
@@ -213,7 +213,7 @@ def _history(messages: Sequence[Message], *, forgets: bool) -> Iterator[dict[str
     """The conversation as Anthropic wants it; the thinking of earlier turns as it came."""
     for message in messages:
         if message.role == "user":
-            yield {"role": "user", "content": message.text}
+            yield {"role": "user", "content": opening(message)}
         elif message.role == "assistant":
             yield {"role": "assistant", "content": _assistant(message, forgets=forgets)}
         else:

@@ -35,12 +35,11 @@ class ModelBackend:
         """Check what can be checked without a request.
 
         Raises:
-            SetupError: no key, no package, or a Space whose operator does not pay for visitors.
+            SetupError: no key or no package.
         """
         self.models, self.desk = models, desk
         self.patience = Patience(desk)
         self.silent_seconds = SILENT_SECONDS
-        check_space(models)
         self.check()
         check_package(self.package)
 
@@ -98,15 +97,6 @@ def cut_off_in_a_row(messages: Sequence[Message]) -> int:
 def tokens_for(messages: Sequence[Message]) -> int:
     """How long the next answer may be."""
     return int(min(MAX_TOKENS * 2 ** cut_off_in_a_row(messages), MAX_TOKENS_EVER))
-
-
-def check_space(models: ModelSettings) -> None:
-    """Refuse to spend the operator's money on strangers unless the operator says so."""
-    if models.on_space and not models.space_opt_in:
-        message = "this Space runs no model for its visitors"
-        raise SetupError(
-            message, remedy=f"The operator can allow it with GOBLIN_SPACE_MODELS=1. {RULES}"
-        )
 
 
 def check_package(package: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from agent.backends import Message, ToolCall, ToolFace
 from agent.backends.schemas import strict_schema
-from agent.prompt import shown
+from agent.prompt import opening, shown
 from audit.records.base import Json
 
 _TOLD = """
@@ -41,7 +41,7 @@ def native_history(system: str, messages: Sequence[Message]) -> list[dict[str, J
             if message.text:
                 history.append({"role": "user", "content": message.text})
         else:
-            history.append({"role": "user", "content": message.text})
+            history.append({"role": "user", "content": opening(message)})
     return history
 
 

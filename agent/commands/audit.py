@@ -24,7 +24,8 @@ from agent.commands.options import (
 )
 from agent.commands.write import FORMATS, as_format, write_folder
 from agent.named import BACKENDS, RUNNERS
-from agent.request import AuditRequest
+from agent.offline import sealed
+from agent.request import AuditRequest, check_request
 from agent.settings import Settings
 from audit.records.errors import Cancelled
 from audit.records.finding import SEVERITIES
@@ -56,6 +57,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-turns", type=int, default=16, help="turns of the backend (default 16)"
     )
+    parser.add_argument(
+        "--offline", action="store_true", help="refuse whatever would reach for the network"
+    )
     parser.add_argument("--json", action="store_true", help="one event per line, the last is final")
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to print the report")
     parser.add_argument(
@@ -73,12 +77,14 @@ def run(given: argparse.Namespace) -> int:
     from agent.jobs import Jobs
 
     operator = settings()
-    request = _request(given, operator)
-    jobs = Jobs(operator)
-    try:
-        return _follow(jobs, jobs.start(request), given)
-    finally:
-        jobs.close()
+    with sealed(offline=given.offline):
+        request = _request(given, operator)
+        check_request(request)
+        jobs = Jobs(operator)
+        try:
+            return _follow(jobs, jobs.start(request), given)
+        finally:
+            jobs.close()
 
 
 def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
@@ -99,6 +105,7 @@ def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
         step_s=given.step_time,
         steps=given.steps,
         max_turns=given.max_turns,
+        offline=given.offline,
     )
 
 

@@ -408,16 +408,6 @@ def test_43_no_key_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @both
-def test_on_a_space_the_operator_pays_only_when_he_says_so(wire: str) -> None:
-    events, server = play(wire, script(), models={"on_space": True})
-    assert events[-1].type == "error"
-    assert "visitors" in events[-1].data["message"]
-    assert not server.requests
-    events, _ = play(wire, script(), models={"on_space": True, "space_opt_in": True})
-    assert whole_audit(events)
-
-
-@both
 @pytest.mark.parametrize("state", ["stream", "wait"])
 def test_61_a_cancel_is_heard_within_a_second(wire: str, state: str) -> None:
     busy = Answer(status=429, error=("rate_limit_error", ""), headers={"retry-after": "30"})

@@ -1,0 +1,68 @@
+"""Watches over one stage from a thread beside it: a cancel or too long a time stops it from inside.
+
+The stages look at the stop sign between their steps; a step that hangs does not. Python can raise
+an exception in another thread at its next instruction, which ends a loop but no call into C code.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from audit.records.errors import Cancelled, RunFailed
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the stop sign."""
+
+
+class TookTooLong(RunFailed):
+    """A stage was stopped because its time was over."""
+
+
+@contextmanager
+def watched(seconds: float, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Stop the block, in this thread, when its time is over or the owner cancels.
+
+    Raises:
+        TookTooLong: it ran for longer than `seconds`.
+        Cancelled: the owner cancelled.
+    """
+    guard, over = threading.Lock(), threading.Event()
+    mine, fired, end = threading.get_ident(), [False], time.monotonic() + seconds
+
+    def look() -> None:
+        while not over.wait(LOOK_EVERY):
+            late = time.monotonic() > end
+            if not late and not cancelled():
+                continue
+            with guard:
+                if not over.is_set():
+                    fired[0] = True
+                    _raise_in(mine, TookTooLong if late else Cancelled)
+            return
+
+    threading.Thread(target=look, name="watch", daemon=True).start()
+    try:
+        yield
+    except TookTooLong as error:
+        message = f"it took longer than {seconds:g} s"
+        raise TookTooLong(message) from error
+    except Cancelled as error:
+        message = "the owner cancelled the audit"
+        raise Cancelled(message) from error
+    finally:
+        with guard:
+            over.set()
+            if fired[0]:
+                _raise_in(mine, None)  # one that has not come yet must not come later
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise an error in another thread, or take back one that was not delivered yet."""
+    import ctypes
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(error) if error else None
+    )
