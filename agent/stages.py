@@ -85,7 +85,7 @@ def patch(state: AuditState, services: Services) -> AuditState:
     for finding in findings:
         if finding not in asked:
             left_out = finding.rule_id in request.leave_out
-            reason = "You left it out" if left_out else "Not chosen by the backend"
+            reason = "You left it out" if left_out else NOT_CHOSEN
             choices.append(Choice(finding=finding, chosen=False, reason=reason))
     return propose(state, services, choices, grow=wanted is None)
 
@@ -138,6 +138,7 @@ def compare(state: AuditState, services: Services) -> AuditState:
     return state.moved(comparison=_compared(state, before, after))
 
 
+NOT_CHOSEN = "Not chosen by the backend"
 NOT_CURED = "the file does not start, and what would cure it is not in the patch"
 STAGE: dict[StageName, Stage] = {
     "parse": parse,
