@@ -210,8 +210,7 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
     try:
         bench = _run(spec, bench_id, services)
     except MissingFacts as missing:
-        reason = f"{missing.reason}. {missing.remedy}" if missing.remedy else missing.reason
-        return state.moved(benches=(*state.benches, _empty(spec, bench_id)), not_run=reason)
+        return state.moved(benches=(*state.benches, _empty(spec, bench_id)), not_run=str(missing))
     except RunFailed as failed:
         bench = _failed(spec, bench_id, str(failed), services)
     return state.moved(benches=(*state.benches, bench))

@@ -14,7 +14,7 @@ from kb.catalog.hardware import Hardware
 from kb.catalog.models import Model, find_model
 from runner.estimator.card import read_card
 from runner.estimator.job import Job
-from runner.estimator.limits import check_devices, check_values, count_of
+from runner.estimator.limits import COUNTS, check_devices, check_values, count_of
 from runner.estimator.workload_data import Samples, read_samples
 from runner.estimator.workload_layout import read_layout, read_stack
 from runner.estimator.workload_recipe import (
@@ -64,6 +64,7 @@ def read_job(workload: Workload, hardware: Hardware, gpus: int, nodes: int) -> R
     """
     notes = Notes([])
     check_values(workload)
+    _refuse_invalid(workload)
     model = _known_model(workload, notes)
     _refuse_unknown(workload)
     _refuse_task(workload)
@@ -133,6 +134,20 @@ def _known_model(workload: Workload, notes: Notes) -> Model:
     return model
 
 
+def _refuse_invalid(workload: Workload) -> None:
+    """Refuse values that the reader already found to be none that a run can have."""
+    for name, field in workload.fields.items():
+        problem = field.source or ""
+        if field.origin != "unknown" or not field.key:
+            continue
+        if problem.startswith("must ") or (name in COUNTS and problem.startswith("is ")):
+            remedy = "Write it as a plain whole number." if name in COUNTS else "Correct it."
+            message = f"{field.key} {problem}"
+            raise MissingFacts(
+                message, missing=(name,), remedy=remedy, file=field.file, line=field.line
+            )
+
+
 def _refuse_unknown(workload: Workload) -> None:
     """Ask for deciding fields that the file sets to something that only running it would tell."""
     unknown = tuple(
@@ -144,8 +159,6 @@ def _refuse_unknown(workload: Workload) -> None:
         return
     first = workload.fields[unknown[0]]
     message = f"not known without running the file: {', '.join(unknown)}"
-    if first.key and first.source and first.source.startswith("must "):
-        message = f"{first.key} {first.source}"
     remedy = "State them as plain values."
     place = (first.file, first.line) if first.line else (None, None)
     raise MissingFacts(message, missing=unknown, remedy=remedy, file=place[0], line=place[1])

@@ -17,6 +17,13 @@ from runner.estimator.published import read_row
 
 Row = dict[str, Any]
 GIB = 1.073741824
+COUNTED = ("n_gpus", "seq_len", "micro_batch", "grad_accum", "global_batch")
+WORDED = (
+    "model", "hardware", "method", "metric", "framework", "precision", "attention", "optimizer",
+    "parallelism", "other", "notes", "source_title", "source_url_or_repo_path",
+)  # fmt: skip
+MOST = 1e9
+"""Beyond it a count is a slip of the keyboard."""
 SPEED = ("tokens_per_s_per_gpu", "step_s", "samples_per_s", "tflops_per_gpu")
 
 
@@ -30,6 +37,9 @@ def answer_points(points: Iterable[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _answer(point: Row) -> dict[str, Any]:
+    wrong = _impossible(point)
+    if wrong:
+        return {"skipped": wrong}
     metric = point.get("metric")
     if metric not in (*SPEED, "peak_mem_gb"):
         return {"skipped": f"metric {metric} is not projected"}
@@ -40,6 +50,22 @@ def _answer(point: Row) -> dict[str, Any]:
     if metric == "peak_mem_gb":
         return _interval(_fitted_peak(found), found.spread.memory)
     return _interval(_speed(point, found, str(metric)), found.spread.speed)
+
+
+def _impossible(point: Row) -> str:
+    """Why no run can be such a row, by the name of its field; empty where one can."""
+    for name in COUNTED:
+        value = point.get(name)
+        if value is None:
+            continue
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value <= MOST or (name == "n_gpus" and value != int(value)):
+            return f"{name} is {str(value)[:40]}: it must be a number above 0"
+    for name in WORDED:
+        value = point.get(name)
+        if value is not None and not isinstance(value, str):
+            return f"{name} is {str(value)[:40]}: it must be text"
+    return ""
 
 
 def _interval(value: float, half: float) -> dict[str, Any]:

@@ -96,3 +96,26 @@ def test_two_kept_audits_are_compared(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "tokens/s per GPU: " in capsys.readouterr().out
     assert answer(capsys, "compare", ids[0], ids[2], "--json")["verdict"] == "not_comparable"
     assert main(["compare", ids[0], "f" * 32]) == 2
+
+
+@pytest.mark.parametrize(
+    ("was", "wrong", "told"),
+    [
+        ("micro_batch_size: 1 ", "micro_batch_size: 0 ", "line 15: micro_batch_size must be a"),
+        ("micro_batch_size: 1 ", "micro_batch_size: .nan ", "line 15: micro_batch_size is no"),
+        ("lora_r: 16", "lora_r: -1", "line 9: lora_r must be a whole number from 1 on"),
+        ("sequence_len: 2048", "sequence_len: .inf", "line 13: sequence_len is no finite number"),
+        ("learning_rate: 2e-4", "learning_rate: -1", "line 19: learning_rate must be above 0"),
+    ],
+)
+def test_values_that_no_run_can_have_are_placed(
+    was: str, wrong: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`estimate` refuses; an audit says why there are no figures."""
+    text = AXOLOTL.replace(was, wrong)
+    assert text != AXOLOTL
+    file = written(tmp_path, "a.yml", text)
+    assert main(["estimate", str(file), "--hardware", "mi300x"]) == 2
+    assert f"a.yml, {told}" in capsys.readouterr().err
+    comparison = audit(AuditRequest(uploads=(Upload("a.yml", text.encode()),))).comparison
+    assert f"a.yml, {told}" in comparison.reason

@@ -113,6 +113,15 @@ def test_lengths_in_words() -> None:
         ({"seq_len": None}, "length"),
         ({"metric": "mfu"}, "mfu"),
         ({"method": None}, "method"),
+        ({"seq_len": float("nan")}, "seq_len is nan"),
+        ({"seq_len": float("inf")}, "seq_len is inf"),
+        ({"micro_batch": 0}, "micro_batch is 0"),
+        ({"micro_batch": True}, "micro_batch is True"),
+        ({"n_gpus": -1}, "n_gpus is -1"),
+        ({"n_gpus": 1.5}, "n_gpus is 1.5"),
+        ({"n_gpus": "8"}, "n_gpus is 8"),
+        ({"model": 7}, "model is 7"),
+        ({"hardware": []}, "hardware is []"),
     ],
 )
 def test_what_is_not_stated_is_skipped(changed: dict[str, Any], reason: str) -> None:
