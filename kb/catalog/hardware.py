@@ -1,7 +1,7 @@
 """Finds a card by any usual spelling of its name: figures with their sources, or None.
 
 A figure without a source is None, never a guess; what the estimator assumes for it stands in
-`runner.estimator.priors`. The facts are in hardware.yaml.
+`runner.estimator.card`. The facts are in hardware.yaml.
 """
 
 from __future__ import annotations
@@ -63,8 +63,14 @@ class Hardware:
         return self.generation not in _NO_BF16
 
     def source(self, figure: str) -> Source | None:
-        """Where a figure such as `memory_gb` or `peak_tflops.bf16` comes from."""
-        found = self.sources.get(figure)
+        """Where a figure such as `memory_gb` or `peak_tflops.bf16` comes from.
+
+        An achievable rate that is a mean names the maker's own benchmark.
+        """
+        group, _, dtype = figure.partition(".")
+        groups = ("vendor_gemm", "mamf") if group == "achievable_tflops" else (group,)
+        names = [f"{one}.{dtype}" if dtype else one for one in groups]
+        found = next((self.sources[name] for name in names if name in self.sources), None)
         return Source(**_sources()[found]) if found else None
 
 

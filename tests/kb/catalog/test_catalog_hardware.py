@@ -52,6 +52,7 @@ def test_figures_are_sourced_and_ordered(card: object) -> None:
         if peak[narrow] and peak[wide]:
             assert peak[narrow] > peak[wide]
     for dtype, rate in found.achievable_tflops.items():
+        assert (rate is None) == (found.source(f"achievable_tflops.{dtype}") is None)
         if rate and peak[dtype]:
             assert rate < peak[dtype]
 

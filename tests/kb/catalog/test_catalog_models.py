@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,51 @@ def test_total(name: str) -> None:
     model = find_model(name)
     assert model is not None
     assert count_parameters(model).total == pytest.approx(int(TOTALS[name]), rel=1e-4)
+
+
+ADVERTISED = {
+    "keeeeenw/MicroLlama": 0.3,
+    "mistralai/Mistral-Large-Instruct-2407": 123,
+    "microsoft/phi-1": 1.3,
+    "microsoft/Phi-3.5-mini-instruct": 3.8,
+    "deepseek-ai/DeepSeek-V2": 236,
+    "moonshotai/Kimi-K2-Instruct": 1040,
+    "google-bert/bert-base-uncased": 0.11,
+    "google-bert/bert-large-uncased": 0.335,
+    "MiniMaxAI/MiniMax-M2.5": 230,
+    "xai-org/grok-1": 314,
+    "meta-llama/Llama-4-Scout-17B-16E": 109,
+    "mistralai/Mixtral-8x22B-v0.1": 141,
+    "bigscience/bloom-1b7": 1.72,
+    "openlm-research/open_llama_3b": 3.43,
+    "BSC-LT/salamandra-2b": 2.25,
+    "tiiuae/Falcon3-1B-Base": 1.67,
+    "stabilityai/stablelm-base-alpha-3b": 3.64,
+    "CohereForAI/c4ai-command-r7b-12-2024": 8.0,
+    "ibm/PowerLM-3b": 3.5,
+    "ibm-granite/granite-3.0-1b-a400m-base": 1.3,
+    "stabilityai/stablelm-base-alpha-7b": 7.87,
+    "BSC-LT/salamandra-7b": 7.77,
+    "Qwen/Qwen-7B": 7.72,
+    "MPT-1b": 1.3,
+    "MPT-3b": 2.65,
+}
+"""1e9 parameters as the maker's page says them, where the name says none or another number."""
+
+
+@pytest.mark.parametrize("name", sorted(set(model_names()) - set(TOTALS)))
+def test_total_is_what_the_maker_says(name: str) -> None:
+    """Names round: to 10%, or to the half unit that a bare digit leaves open."""
+    model = find_model(name)
+    assert model is not None
+    total = count_parameters(model).total / 1e9
+    said = ADVERTISED.get(name)
+    if said is None:
+        found = re.search(r"(?:(\d+)x)?(\d+(?:[._]\d+)?)([bm])(?![a-z])", name.lower())
+        assert found is not None, "state what the maker says in ADVERTISED"
+        said = float(found[2].replace("_", ".")) * int(found[1] or 1)
+        said /= 1000 if found[3] == "m" else 1
+    assert total == pytest.approx(said, rel=0.1, abs=0.5 if said > 4 else 0)
 
 
 def test_blocks_are_the_file() -> None:
