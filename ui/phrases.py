@@ -69,6 +69,7 @@ FRAMEWORKS: Final = {
     "torchtune": "torchtune",
     "accelerate": "accelerate",
     "deepspeed": "DeepSpeed",
+    "torch": "PyTorch",
     "open-instruct": "open-instruct",
     "nemo_rl": "NeMo RL",
     "litgpt": "LitGPT",

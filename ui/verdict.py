@@ -34,6 +34,9 @@ FORMATS = {
     "py_hf_trainer": "Transformers script",
     "ipynb_trl": "TRL notebook",
     "ipynb_hf_trainer": "Transformers notebook",
+    "py_accelerate": "accelerate script",
+    "py_deepspeed": "DeepSpeed script",
+    "py_torch": "PyTorch script",
 }
 METHODS = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full fine-tuning"}
 COMPLETED = {"rules": "by rules", "model": "by a model", "model+rules": "by a model with rules"}

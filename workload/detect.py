@@ -15,7 +15,7 @@ ENOUGH = 0.5
 READ = (
     "axolotl, LLaMA-Factory, TRL, torchtune, LitGPT, open-instruct, NeMo RL, Primus, verl, "
     "accelerate and DeepSpeed configs, training arguments in JSON, Python scripts with "
-    "transformers or TRL, and notebooks that hold such Python"
+    "transformers, TRL or a PyTorch loop, and notebooks that hold such Python"
 )
 MAX_NAMED = 8
 

@@ -162,6 +162,9 @@ DIALECTS: dict[str, Entry] = {
     "deepspeed_json": Entry("json", "workload.dialects.deepspeed_json:DEEPSPEED"),
     "py_trl": Entry("python", "workload.dialects.script:PY_TRL"),
     "py_hf_trainer": Entry("python", "workload.dialects.script:PY_HF_TRAINER"),
+    "py_accelerate": Entry("python", "workload.dialects.script_loops:PY_ACCELERATE"),
+    "py_deepspeed": Entry("python", "workload.dialects.script_loops:PY_DEEPSPEED"),
+    "py_torch": Entry("python", "workload.dialects.script_loops:PY_TORCH"),
     "ipynb_trl": Entry("notebook", "workload.dialects.notebook:IPYNB_TRL"),
     "ipynb_hf_trainer": Entry("notebook", "workload.dialects.notebook:IPYNB_HF_TRAINER"),
 }

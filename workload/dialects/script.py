@@ -21,7 +21,7 @@ from workload.dialects.script_parse import CALLS_READ
 from workload.dialects.script_reader import ScriptReader
 from workload.dialects.script_run import Run, choose_run
 from workload.dialects.script_versions import pinned_versions
-from workload.dialects.script_walk import walk_script
+from workload.dialects.script_walk import read_scene
 from workload.source import SourceText
 from workload.splice.python import PythonText
 from workload.versions import choose_versions
@@ -36,7 +36,7 @@ def find_run(source: SourceText) -> Run | None:
     Raises:
         InputError: no Python, or fewer training runs than the number that was chosen.
     """
-    return choose_run(walk_script(source), source.trainer)
+    return choose_run(source.parsed(read_scene), source.trainer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,12 @@ from workload.dialects.script_assign import assign
 from workload.dialects.script_effects import PLAIN_FUNCTIONS
 from workload.dialects.script_evaluate import attribute, evaluate, unpacked
 from workload.dialects.script_fold import PLAIN, fold_call, fold_method
+from workload.dialects.script_loop import (
+    accelerator_method,
+    loop_role,
+    make_part,
+    note_backward,
+)
 from workload.dialects.script_models import (
     LOADING,
     MODEL_FUNCTIONS,
@@ -112,6 +118,9 @@ def _imported(scene: Scene, dotted: str, arguments: Arguments, node: ast.Call) -
     named = classify(dotted)
     if named.kind in _CLASSES:
         return _make(scene, named, arguments, node)
+    role = loop_role(dotted)
+    if role is not None:
+        return make_part(scene, role, dotted, arguments, node)
     return Unknown(node, "what a call returns")
 
 
@@ -198,6 +207,8 @@ def _by_own_names(scene: Scene, callee: Local, arguments: Arguments) -> Argument
 
 def _method(scene: Scene, base: Value, name: str, arguments: Arguments, node: ast.Call) -> Value:
     """A call of a method of something that was made, or of something not followed."""
+    if name == "backward":
+        note_backward(scene, node)
     if isinstance(base, Thing):
         known = _METHODS.get(base.kind)
         if known is not None:
@@ -295,6 +306,7 @@ _METHODS: dict[str, Callable[[Scene, Thing, str, Arguments, ast.Call], Value]] =
     "parser": parser_method,
     "model": model_method,
     "data": _data_method,
+    "loop": accelerator_method,
 }
 _FUNCTIONS: dict[str, Callable[[Scene, Arguments, ast.Call], Value]] = {
     **MODEL_FUNCTIONS,

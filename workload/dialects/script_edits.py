@@ -114,9 +114,9 @@ def remove_whole(script: Script, statement: ast.stmt) -> Change | None:
 
 
 def insert_keyword(
-    script: Script, thing: Thing | None, keyword: str, text: str, field: str
+    script: Script, thing: Thing | None, keyword: str, text: str, field: str, owner: str = ""
 ) -> tuple[Change, ...]:
-    """Adds a keyword to the call that made `thing`."""
+    """Adds a keyword to the call that made `thing`, whose entries are listed under `owner`."""
     value = f"{keyword}={text}"
     if thing is None or not isinstance(thing.node, ast.Call):
         reason = "the script has no call that takes it"
@@ -130,7 +130,7 @@ def insert_keyword(
         reason = f"what is passed to {thing.name} is not shown in full"
         raise CannotEdit(reason, advice, line)
     group = splice.call_group(script.python, thing.node)
-    owner = f"{thing.name}.from_pretrained" if thing.kind == "model" else thing.name
+    owner = owner or (f"{thing.name}.from_pretrained" if thing.kind == "model" else thing.name)
     return keyed(splice.insert(script.python, group, value), f"{owner}.{keyword}")
 
 

@@ -36,14 +36,14 @@ def read_fields(reader: ScriptReader) -> None:
             reader.state(field, config[keyword], f"{name}.{keyword}")
     _sampling(reader, config)
     _trainer_keywords(reader)
-    _compilation(reader)
+    read_compilation(reader)
     read_loading(reader)
     read_checkpointing(reader, config)
     read_reentrance(reader, config)
     read_sharding(reader, config)
     read_cache(reader)
     read_surroundings(reader)
-    _task(reader)
+    read_task(reader)
     _grpo(reader, config)
     _defaults(reader, config)
     read_lengths(reader)
@@ -101,14 +101,16 @@ def _trainer_keyword(reader: ScriptReader, slot: Slot, owner: str, keyword: str)
         reader.placed[field] = Placed(slot, key)
 
 
-def _compilation(reader: ScriptReader) -> None:
+def read_compilation(reader: ScriptReader) -> None:
+    """`model = torch.compile(model)`, unless the config compiles as well."""
     model = reader.run.entries(reader.run.model)
     slot = model.get(COMPILED)
     if slot is not None and not reader.value("torch_compile"):
         reader.state("torch_compile", slot, COMPILED)
 
 
-def _task(reader: ScriptReader) -> None:
+def read_task(reader: ScriptReader) -> None:
+    """The objective, by the trainer's class, else assumed from the model's."""
     run = reader.run
     for thing in (run.trainer, run.config):
         task = task_of(thing.name) if thing else None
@@ -117,12 +119,13 @@ def _task(reader: ScriptReader) -> None:
             reader.state_value("task", task, slot, thing.name)
             return
     name = run.model.name if run.model else ""
+    by = "loop" if run.loop else "Trainer"
     if name.endswith(("ForSequenceClassification", "ForTokenClassification")):
         reader.derived("task", "classification", f"the model is an {name}")
     elif name.endswith(("ForCausalLM", "LMHeadModel", "ForSeq2SeqLM", "ForConditionalGeneration")):
-        reader.assumed("task", "sft", f"a Trainer with an {name}")
+        reader.assumed("task", "sft", f"a {by} with an {name}")
     elif name.endswith("ForMaskedLM"):
-        reader.assumed("task", "pretrain", f"a Trainer with an {name}")
+        reader.assumed("task", "pretrain", f"a {by} with an {name}")
 
 
 def _grpo(reader: ScriptReader, config: Mapping[str, Slot]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from workload.dialects.script_loop import COMPILE, make_part
 from workload.dialects.script_names import Named
 from workload.dialects.script_scene import Arguments, Scene
 from workload.dialects.script_values import OPEN, Items, Known, Slot, Symbol, Thing, Unknown, Value
@@ -155,7 +156,7 @@ def _compile(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
         compiled = Slot(Known(True, node), None, scene.statement)
         scene.memory.put_in(first.value, COMPILED, compiled)
         return first.value
-    return Unknown(node, "what a call returns")
+    return make_part(scene, COMPILE, COMPILED, arguments, node)
 
 
 def _with_tokenizer(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:

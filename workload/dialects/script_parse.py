@@ -22,7 +22,7 @@ _WARNINGS = threading.Lock()
 
 CALLS_READ = (
     "TrainingArguments, Seq2SeqTrainingArguments, a TRL config (SFTConfig, DPOConfig, GRPOConfig,"
-    " KTOConfig, RewardConfig, ...), or a Trainer"
+    " KTOConfig, RewardConfig, ...), a Trainer, or a loop with an optimizer that calls backward()"
 )
 
 

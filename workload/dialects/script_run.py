@@ -12,6 +12,9 @@ from workload.dialects.script_names import HF_TRAINERS, UNSLOTH_LOADERS, task_of
 from workload.dialects.script_scene import Moment, Scene
 from workload.dialects.script_values import Known, Local, Slot, Thing, Unknown
 
+MAX_SHOWN = 8
+"""Options that a notice names."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -28,6 +31,8 @@ class Run:
     """The trainer's `model` argument, where it is a hub id or cannot be followed."""
     adapter: Slot | None
     """The PEFT config that is really used; its value may be unknown or None."""
+    loop: str = ""
+    """accelerate, deepspeed or torch, where the script trains in a loop of its own."""
 
     @property
     def config_class(self) -> str:
@@ -40,7 +45,9 @@ class Run:
 
     @property
     def framework(self) -> str:
-        """`trl` where a class of TRL (or Unsloth, which patches it) trains, else `hf`."""
+        """`trl` where a class of TRL (or Unsloth, which patches it) trains, a loop's own, or hf."""
+        if self.loop:
+            return self.loop
         made = (self.trainer, self.config)
         names = [thing.name for thing in made if thing is not None]
         return "trl" if self.unsloth or any(task_of(name) for name in names) else "hf"
@@ -87,6 +94,24 @@ def choose_run(scene: Scene, number: int = 0) -> Run | None:
         held = moment.held.get(model.owner) or scene.memory.entries(model)
         adapter = held.get(ADAPTER, adapter)
     return Run(scene, moment, trainer, config, config_unknown, model, model_slot, adapter)
+
+
+def choose_loop(scene: Scene) -> Run | None:
+    """The training loop of a script's own; None where it has none, or a trainer trains."""
+    loop = scene.loop
+    trained = any(one.trainer is not None for one in scene.moments)
+    engine, accelerator = loop.of("engine"), loop.of("accelerator")
+    if trained or loop.moment is None or not (engine or accelerator or loop.of("optimizer")):
+        return None
+    models = loop.models or loop.moment.models or scene.models
+    alone = len({id(model.node) for model in models}) == 1
+    model = models[-1] if models and (alone or loop.models) else None
+    adapter = None
+    if model is not None:
+        held = loop.moment.held.get(model.owner) or scene.memory.entries(model)
+        adapter = held.get(ADAPTER)
+    name = "deepspeed" if engine else "accelerate" if accelerator else "torch"
+    return Run(scene, loop.moment, None, None, None, model, None, adapter, name)
 
 
 def list_runs(scene: Scene) -> list[str]:
@@ -152,16 +177,15 @@ def other_notices(run: Run, file: str) -> list[Notice]:
         line = thing.node.lineno
         found.append(Notice(kind="note", message=f"{thing.name} {text}", file=file, line=line))
 
-    found += [
-        Notice(
-            kind="assumed",
-            message=f"a condition is decided by the default of {option}: started with another "
-            "value, other settings hold",
-            file=file,
-            line=line,
+    assumed = run.scene.assumed
+    if assumed:
+        shown = ", ".join(list(assumed)[:MAX_SHOWN]) + (" ..." if len(assumed) > MAX_SHOWN else "")
+        message = (
+            f"conditions are decided by the script's own defaults of {shown}: started with other "
+            "values, other settings may hold"
         )
-        for option, line in run.scene.assumed.items()
-    ]
+        line = min(assumed.values())
+        found.append(Notice(kind="assumed", message=message, file=file, line=line))
     used = run.adapter.value if run.adapter else None
     others = len(run.scene.moments) - 1
     if others > 0 and run.trainer is not None:

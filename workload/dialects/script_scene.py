@@ -78,6 +78,29 @@ class Moment:
 
 
 @dataclass
+class Loop:
+    """The parts of the loops of one script, in the order in which they are made."""
+
+    parts: list[Thing] = field(default_factory=list)
+    backward: list[ast.Call] = field(default_factory=list)
+    moment: Moment | None = None
+    """What had been made when the first backward pass is reached."""
+    enclosing: dict[ast.stmt, Slot | None] = field(default_factory=dict)
+    """Loops around the backward pass, innermost first, with what they go over where it is shown."""
+    accumulation: list[Slot] = field(default_factory=list)
+    """N of `if step % N == 0: optimizer.step()`."""
+    models: list[Thing] = field(default_factory=list)
+    """Models that were wrapped or prepared for training."""
+    casts: list[ast.Call] = field(default_factory=list)
+    """`.half()` or `.bfloat16()` on something that is not followed."""
+
+    def of(self, role: str) -> list[Thing]:
+        """The parts of a role, each call once."""
+        found = {id(one.node): one for one in self.parts if one.name.split(" ")[0] == role}
+        return list(found.values())
+
+
+@dataclass
 class Scene:
     """One walk.
 
@@ -114,6 +137,7 @@ class Scene:
     datasets: list[Slot] = field(default_factory=list)
     tokenized: list[dict[str, Slot]] = field(default_factory=list)
     splits: list[Slot] = field(default_factory=list)
+    loop: Loop = field(default_factory=Loop)
     assumed: dict[str, int] = field(default_factory=dict)
     """Options whose default decided a condition, with the first line that asked."""
     kernels: list[ast.Call] = field(default_factory=list)

@@ -133,7 +133,7 @@ def _datasets(reader: ScriptReader) -> None:
 def read_lengths(reader: ScriptReader) -> None:
     """Without a setting of the framework, the length that the script's own tokenizing cuts to."""
     found = reader.fields.get("max_seq_len")
-    if reader.run.framework != "hf" or (found is not None and found.origin != "default"):
+    if reader.run.framework == "trl" or (found is not None and found.origin != "default"):
         return
     sites = [named["max_length"] for named in reader.run.scene.tokenized if "max_length" in named]
     values = {str(plain(reader.run, slot.value)) for slot in sites}

@@ -10,9 +10,11 @@ from typing import Any
 from workload.dialects.script_assign import assign
 from workload.dialects.script_calls import STOPS, call
 from workload.dialects.script_evaluate import evaluate, truth
+from workload.dialects.script_loop import gone_over, last_of_range, note_loop, steps_every
 from workload.dialects.script_names import classify
 from workload.dialects.script_parse import parse_script
 from workload.dialects.script_scene import MAX_CALLS, MAX_STEPS, Arguments, Exits, Scene
+from workload.dialects.script_statements import PLAIN_STEPS, Flow
 from workload.dialects.script_values import (
     Key,
     Known,
@@ -31,11 +33,9 @@ from workload.source import SourceText
 
 MAX_PASSES = 4
 """Walks of a loop's body; what still changes then is unknown."""
-Flow = bool
-"""Whether the next statement is reached."""
 
 
-def walk_script(source: SourceText) -> Scene:
+def read_scene(source: SourceText) -> Scene:
     """Everything that a script makes and sets, as far as its text alone tells.
 
     The module is walked first, with the functions it calls; then the functions nobody called, in
@@ -149,6 +149,9 @@ def _branches(scene: Scene, node: ast.AST, bodies: Sequence[Sequence[ast.stmt]])
 
 
 def _if(scene: Scene, statement: ast.If) -> Flow:
+    every = steps_every(statement) if scene.loop.backward else None
+    if every is not None:
+        scene.loop.accumulation.append(Slot(evaluate(scene, every), every, statement))
     bodies: list[Sequence[ast.stmt]] = []
     following: ast.If | None = statement
     option: Option | None = None
@@ -186,17 +189,32 @@ def _assumed_branch(scene: Scene, body: Sequence[ast.stmt], option: Option) -> F
 
 def _loop(scene: Scene, statement: ast.For | ast.AsyncFor | ast.While) -> Flow:
     """The body as often as it may run; the first pass is what a training in it sees."""
+    over: Slot | None = None
     if isinstance(statement, ast.While):
         if truth(evaluate(scene, statement.test)) is False:
             return walk(scene, statement.orelse)
     else:
-        evaluate(scene, statement.iter)
+        over = _gone_over(scene, statement)
         unknown = Unknown(statement.target, "changes in a loop")
         assign(scene, statement.target, Slot(unknown, None), statement)
+    before = len(scene.loop.backward)
     _repeat(scene, statement)
+    if len(scene.loop.backward) > before:
+        note_loop(scene, statement, over)
     if statement.orelse:  # a `break` may pass it by
         _branches(scene, statement, [statement.orelse, ()])
     return True
+
+
+def _gone_over(scene: Scene, statement: ast.For | ast.AsyncFor) -> Slot | None:
+    """A loader that a loop goes over, or the number of its passes."""
+    evaluate(scene, statement.iter)
+    node = gone_over(statement.iter)
+    count = last_of_range(node)
+    if count is not None:
+        return Slot(evaluate(scene, count), count, statement)
+    value = evaluate(scene, node) if isinstance(node, (ast.Name, ast.Attribute)) else None
+    return Slot(value, node, statement) if value is not None else None
 
 
 def _repeat(scene: Scene, statement: ast.For | ast.AsyncFor | ast.While) -> None:
@@ -255,44 +273,6 @@ def _expression(scene: Scene, statement: ast.Expr) -> Flow:
     return not (isinstance(value, Symbol) and value.name in STOPS)
 
 
-def _assignment(scene: Scene, statement: ast.Assign) -> Flow:
-    slot = Slot(evaluate(scene, statement.value), statement.value, statement)
-    for target in statement.targets:
-        assign(scene, target, slot, statement)
-    return True
-
-
-def _annotated(scene: Scene, statement: ast.AnnAssign) -> Flow:
-    if statement.value is not None:
-        slot = Slot(evaluate(scene, statement.value), statement.value, statement)
-        assign(scene, statement.target, slot, statement)
-    return True
-
-
-def _augmented(scene: Scene, statement: ast.AugAssign) -> Flow:
-    target: Any = statement.target
-    whole = ast.copy_location(ast.BinOp(target, statement.op, statement.value), statement)
-    assign(scene, statement.target, Slot(evaluate(scene, whole), None, statement), statement)
-    return True
-
-
-def _import(scene: Scene, statement: ast.Import) -> Flow:
-    for name in statement.names:
-        bound = name.asname or name.name.partition(".")[0]
-        dotted = name.name if name.asname else bound
-        scene.bind(bound, Slot(Symbol(dotted, statement), None, statement))
-    return True
-
-
-def _import_from(scene: Scene, statement: ast.ImportFrom) -> Flow:
-    for name in statement.names:
-        if name.name != "*":
-            dotted = f"{statement.module or ''}.{name.name}"
-            symbol = Symbol(dotted, statement)
-            scene.bind(name.asname or name.name, Slot(symbol, None, statement))
-    return True
-
-
 def _function(scene: Scene, statement: ast.FunctionDef | ast.AsyncFunctionDef) -> Flow:
     visible = tuple(scope for scope in scene.scopes if scope not in scene.class_scopes)
     function = Local(statement, visible)
@@ -345,24 +325,8 @@ def _assert(scene: Scene, statement: ast.Assert) -> Flow:
     return True
 
 
-def _delete(scene: Scene, statement: ast.Delete) -> Flow:
-    for target in statement.targets:
-        if isinstance(target, ast.Name):
-            scene.memory.put(scene.scopes[-1], target.id, None)
-    return True
-
-
-def _global(scene: Scene, statement: ast.Global | ast.Nonlocal) -> Flow:
-    """Names assigned from here on reach outside: they are no longer known anywhere."""
-    for name in statement.names:
-        unknown = Unknown(statement, f"{name} is changed by a function")
-        for scope in scene.scopes:
-            if scene.memory.get(scope, name) is not None:
-                scene.memory.put(scope, name, Slot(unknown, None))
-    return True
-
-
 _STEPS: dict[type[ast.stmt], Callable[[Scene, Any], Flow]] = {
+    **PLAIN_STEPS,
     ast.If: _if,
     ast.For: _loop,
     ast.AsyncFor: _loop,
@@ -372,19 +336,11 @@ _STEPS: dict[type[ast.stmt], Callable[[Scene, Any], Flow]] = {
     ast.AsyncWith: _with,
     ast.Match: _match,
     ast.Expr: _expression,
-    ast.Assign: _assignment,
-    ast.AnnAssign: _annotated,
-    ast.AugAssign: _augmented,
-    ast.Import: _import,
-    ast.ImportFrom: _import_from,
     ast.FunctionDef: _function,
     ast.AsyncFunctionDef: _function,
     ast.ClassDef: _class,
     ast.Return: _return,
     ast.Raise: _raise,
-    ast.Delete: _delete,
-    ast.Global: _global,
-    ast.Nonlocal: _global,
 }
 if hasattr(ast, "TryStar"):
     _STEPS[ast.TryStar] = _try
