@@ -196,6 +196,10 @@ class Jobs:
         """
         return self._store.follow(audit_id, after, timeout)
 
+    def waiting(self) -> int:
+        """How many audits wait for their turn now, over all visitors."""
+        return self._turns.waiting()
+
     def status(self, audit_id: str) -> AuditStatus:
         """Where the audit stands."""
         return self._store.status(audit_id)

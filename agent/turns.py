@@ -48,6 +48,11 @@ class Turns:
         with self._news:
             self._news.notify_all()
 
+    def waiting(self) -> int:
+        """How many wait now, over all visitors."""
+        with self._news:
+            return sum(len(line) for line in self._waiting.values())
+
     def _give_back(self, visitor: str) -> None:
         with self._news:
             self._room += 1

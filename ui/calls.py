@@ -100,14 +100,16 @@ def _item(call: Call, place: int) -> str:
     state = {True: "done", False: "refused", None: "running"}[call.ok]
     took = "" if call.ok is None else f", {duration(call.seconds)}"
     by = " (research)" if call.inner else ""
+    reach = 'tabindex="0"'
     arguments = json.dumps(call.arguments or {}, ensure_ascii=False, indent=2)
-    answer = f"<dt>Answer</dt><dd><pre>{_shown(call.text)}</pre></dd>" if call.text else ""
+    answer = f"<dt>Answer</dt><dd><pre {reach}>{_shown(call.text)}</pre></dd>" if call.text else ""
     return (
         f'<li><details class="gg-call" data-call="{escape(call.call_id)}" data-state="{state}">'
         f"<summary><span>{place}. {escape(DOES.get(call.tool, call.tool))}{by}</span>"
         f"<code>{escape(call.tool)}</code>"
         f'<span class="gg-right">{state}{took}</span></summary>'
-        f"<dl><dt>Arguments</dt><dd><pre>{_shown(arguments)}</pre></dd>{answer}</dl></details></li>"
+        f"<dl><dt>Arguments</dt><dd><pre {reach}>{_shown(arguments)}</pre></dd>{answer}</dl>"
+        "</details></li>"
     )
 
 

@@ -49,7 +49,7 @@ def _bars(compared: Compared, metric: Metric) -> str:
             "</b></div></div>"
         )
     unit = f' <span class="gg-muted">{metric.unit}</span>' if metric.unit else ""
-    return f"<div><h3>{metric.title}{unit}</h3>{''.join(bars)}</div>"
+    return f"<div><h2>{metric.title}{unit}</h2>{''.join(bars)}</div>"
 
 
 def _head(compared: Compared) -> str:

@@ -72,7 +72,7 @@ class Desk:
         form = dict(zip((*self._page.form.inputs, "held", "owned"), given, strict=True))
         held, paths = form.pop("held") or {}, form.pop("files") or []
         form.pop("owned")
-        form |= {name: form[name] or "" for name in ("pasted", "versions", "dialect")}
+        form |= {name: form[name] or "" for name in ("pasted", "versions", "dialect", "backend")}
         filled = Filled(paths=[str(path) for path in paths], held=held, **form)
         try:
             files = {} if filled.pasting else take_files(filled.paths, held)

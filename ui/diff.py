@@ -86,7 +86,9 @@ def side_table(diff: str) -> str:
         body += f"<tr>{_cell(left, before)}{_cell(right, after)}</tr>"
     return (
         '<div class="gg-diff gg-beside" role="region" aria-label="Patch, side by side" '
-        'tabindex="0"><table><thead><tr><th scope="colgroup" colspan="3">Your file</th>'
+        'tabindex="0"><table><colgroup><col class="gg-line"><col class="gg-sign"><col></colgroup>'
+        '<colgroup><col class="gg-line"><col class="gg-sign"><col></colgroup><thead><tr>'
+        '<th scope="colgroup" colspan="3">Your file</th>'
         '<th scope="colgroup" colspan="3">Patched</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )

@@ -42,6 +42,8 @@ class Filled:
     versions: str = ""
     dialect: str = ""
     """Format id; empty: the content decides."""
+    backend: str = ""
+    """Who decides the next step; empty: whom the operator chose."""
     trainer: float | None = None
     """Which training run of a script with several; None: the first."""
 
@@ -130,7 +132,7 @@ def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) 
         lengths=lengths,
         versions=parse_versions(filled.versions) if filled.versions.strip() else {},
         dialect=_dialect(filled),
-        backend=settings.backend,
+        backend=filled.backend or settings.backend,
         runner=settings.runner,
     )
 

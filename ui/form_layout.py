@@ -6,11 +6,18 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from agent.available import offers
 from agent.request import DEFAULT_HARDWARE
 from agent.settings import Settings
 from kb.catalog.hardware import Hardware, all_hardware
 from ui.verdict import FORMATS
 
+BACKEND_NAMES = {
+    "rules": "The rules (no model, no key)",
+    "claude": "Claude",
+    "huggingface": "Hugging Face",
+    "openai": "OpenAI-compatible server",
+}
 ASSUMED = ""
 """Value of the dropdown's first choice: no card was named."""
 
@@ -138,4 +145,21 @@ def lay_out_form(settings: Settings) -> Form:
                     min_width=84,
                     elem_id="gg-trainer",
                 )
+            form["backend"] = _backend(settings)
     return Form(form, run, upload_tab, paste_tab)
+
+
+def _backend(settings: Settings) -> Any:
+    """Who decides what the audit does next; a backend that cannot work here says why."""
+    found = offers(settings.models)
+    usable = [(BACKEND_NAMES[one.name], one.name) for one in found if not one.missing]
+    known = {name for _, name in usable}
+    chosen = settings.backend if settings.backend in known else "rules"
+    absent = "; ".join(f"{BACKEND_NAMES[one.name]}: {one.missing}" for one in found if one.missing)
+    return gr.Dropdown(
+        usable,
+        value=chosen,
+        label="Who decides the next step",
+        info=f"Not available here: {absent}." if absent else None,
+        elem_id="gg-backend",
+    )

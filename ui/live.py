@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from audit.records.events import Event
@@ -18,6 +19,10 @@ class Followed(Protocol):
 
     def follow(self, audit_id: str, after: int = 0, timeout: float = 10.0) -> list[Event]:
         """The events behind `after`; waits for the first new one."""
+        ...
+
+    def waiting(self) -> int:
+        """How many audits wait for their turn now."""
         ...
 
 
@@ -48,6 +53,8 @@ def follow_audit(
     while not view.ended:
         events = log.follow(audit_id, view.seq, WAIT_SECONDS)
         view = fold_all(view, events)
+        if view.state == "waiting":
+            view = replace(view, waiting=log.waiting())
         values = changed(page, view_values(view, owner=owner, told=told))
         page |= values
         yield Moment(view, values)

@@ -81,7 +81,6 @@
   let way = "unified";
   try { way = localStorage.getItem(WAY) || way; } catch { /* storage may be closed */ }
   function showWay() {
-    if (document.documentElement.dataset.diff !== way) document.documentElement.dataset.diff = way;
     for (const button of document.querySelectorAll("[data-diff-way]")) {
       const pressed = String(button.dataset.diffWay === way);
       if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);

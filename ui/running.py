@@ -78,6 +78,15 @@ def run_head(view: AuditView) -> str:
     if view.error is not None:
         return broken_part(view.error, _meta(view))
     since = escape(view.started_at or "")
+    if view.state == "waiting" and view.waiting > 1:
+        clock = (
+            f'<span class="gg-range" data-waiting="{view.waiting}">{view.waiting} audits wait; '
+            "turns go round the visitors</span>"
+        )
+        return (
+            f'<div class="gg-head"><h1 tabindex="-1" id="gg-headline">{title_of(view)}</h1>'
+            f"{clock}</div>"
+        )
     clock = f'<span class="gg-range" data-since="{since}"></span>' if since else ""
     return (
         f'{_meta(view)}<div class="gg-head"><h1 tabindex="-1" id="gg-headline">'

@@ -42,6 +42,8 @@ class AuditView:
     cancelled: CancelledData | None = None
     research: tuple[tuple[str, str], ...] = ()
     """Id of the call and what its sub-agent said last."""
+    waiting: int = 0
+    """How many audits wait for their turn, this one among them; told until it begins."""
     calls: tuple[Call, ...] = ()
     used: Used = field(default_factory=Used)
 

@@ -26,6 +26,18 @@ class Told:
         self.asked.append(after)
         return self.portions.pop(0) if self.portions else []
 
+    def waiting(self) -> int:
+        return 3
+
+
+def test_a_waiting_audit_says_how_many_wait_with_it() -> None:
+    moments = list(
+        zip(range(2), follow_audit(Told([[], made.story()]), made.AUDIT_ID), strict=False)
+    )
+    assert 'data-waiting="3"' in moments[0][1].values["run_head"]
+    assert "Waiting for its turn" in moments[0][1].values["run_head"]
+    assert "data-waiting" not in moments[1][1].values["run_head"]
+
 
 def view_at(until: str) -> AuditView:
     return fold_all(AuditView(made.AUDIT_ID), made.story(until))

@@ -24,7 +24,7 @@ from ui.paint import NONE, TEXTS, report_values
 from ui.run_it import commands, patch_name, run_it_part
 from ui.verdict import verdict_card
 
-VOID = {"br", "circle", "path", "img", "input"}
+VOID = {"br", "col", "circle", "path", "img", "input"}
 
 
 class Wellformed(HTMLParser):
