@@ -14,6 +14,7 @@ from agent.backends import Backend, Message, ToolCall, ToolResult, Turn
 from agent.backends.faults import BackendFault
 from agent.backends.patience import usage_data
 from agent.budget import Budget
+from agent.figures_said import unbacked
 from agent.guards import Advice, Guards, shortened
 from agent.run import AuditRun
 from agent.synthesis import missing_stages
@@ -57,6 +58,8 @@ class Conversation:
     def __init__(self, run: AuditRun, backend: Backend, budget: Budget, guards: Guards) -> None:
         self.run, self.backend, self.budget, self.guards = run, backend, budget, guards
         self.stopped = ""
+        self.unbacked: list[str] = []
+        """Figures that the backend stated and no tool gave, as it wrote them."""
         self.messages = [Message("user", TASK)]
 
     async def turns(self) -> AsyncGenerator[None, None]:
@@ -118,14 +121,19 @@ class Conversation:
 
     def _say(self, turn: Turn) -> None:
         if turn.text:
-            self.run.services.record(
-                ThoughtData(text=turn.text[:MAX_THOUGHT], turn=self.budget.turns)
-            )
+            said = turn.text[:MAX_THOUGHT]
+            self.run.services.record(ThoughtData(text=said, turn=self.budget.turns))
+            answers = [result.text for message in self.messages for result in message.results]
+            news = [one for one in unbacked(said, answers) if one not in self.unbacked]
+            self.unbacked += news
+            if news:
+                text = f"No tool has given what the model says here: {', '.join(news)}."
+                self.run.services.record(LogData(text=text))
         if turn.usage is not None:
             counted(self.run, self.budget, usage_data(turn.usage))
         elif self.budget.purse is not None:  # somebody else pays: what is not told is weighed
-            said = sum(len(result.text) for one in self.messages for result in one.results)
-            self.budget.purse.spend(int(said / PER_TOKEN) + UNTOLD, None)
+            letters = sum(len(result.text) for one in self.messages for result in one.results)
+            self.budget.purse.spend(int(letters / PER_TOKEN) + UNTOLD, None)
 
     def _note(self, turn: Turn, advice: Advice) -> None:
         """A turn of which nothing runs: keep what may be sent back, add the hint."""

@@ -190,8 +190,14 @@ def _report(run: AuditRun, talk: Conversation, start: float) -> Report:
     report = build_report(run.state, run.services, made)
     if name == "rules":
         return report
-    notice = Notice(kind="note", message=told)
-    return report.model_copy(update={"notices": (*report.notices, notice)})
+    notices = [Notice(kind="note", message=told)]
+    if talk.unbacked:
+        message = (
+            f"The model named figures that no tool gave ({', '.join(talk.unbacked[:5])}); none of "
+            "them is in this report."
+        )
+        notices.insert(0, Notice(kind="note", message=message))
+    return report.model_copy(update={"notices": (*report.notices, *notices)})
 
 
 def _max_usd(models: ModelSettings) -> float | None:

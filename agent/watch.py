@@ -21,6 +21,21 @@ class TookTooLong(RunFailed):
     """A stage was stopped because its time was over."""
 
 
+class _Stopped(Cancelled):
+    """Made by the interpreter, without arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("the owner cancelled the audit")
+
+
+def _late(seconds: float) -> type[TookTooLong]:
+    class Late(TookTooLong):
+        def __init__(self) -> None:
+            super().__init__(f"it took longer than {seconds:g} s")
+
+    return Late
+
+
 @contextmanager
 def watched(seconds: float, cancelled: Callable[[], bool]) -> Iterator[None]:
     """Stop the block, in this thread, when its time is over or the owner cancels.
@@ -40,18 +55,12 @@ def watched(seconds: float, cancelled: Callable[[], bool]) -> Iterator[None]:
             with guard:
                 if not over.is_set():
                     fired[0] = True
-                    _raise_in(mine, TookTooLong if late else Cancelled)
+                    _raise_in(mine, _late(seconds) if late else _Stopped)
             return
 
     threading.Thread(target=look, name="watch", daemon=True).start()
     try:
         yield
-    except TookTooLong as error:
-        message = f"it took longer than {seconds:g} s"
-        raise TookTooLong(message) from error
-    except Cancelled as error:
-        message = "the owner cancelled the audit"
-        raise Cancelled(message) from error
     finally:
         with guard:
             over.set()
