@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from audit.log.redact import find_secrets
 from audit.records.errors import InputError
 from audit.records.finding import FieldEdit
+from audit.records.workload import FieldValue
 from workload.derive import FOLLOWS
 from workload.dialects import CannotEdit, Change, Dialect, Reading
 from workload.diff import unified_diff
@@ -174,16 +175,20 @@ def _check_reached(edit: FieldEdit, reading: Reading) -> None:
 
 
 def _check_others(before: Reading, after: Reading, asked: set[str]) -> None:
-    soft = ("default", "derived", "assumed")
     for name in before.fields.keys() | after.fields.keys():
         one, other = before.fields.get(name), after.fields.get(name)
         if name in asked or (one is not None and other is not None and one.value == other.value):
             continue
-        origins = {found.origin for found in (one, other) if found is not None}
-        if origins.issubset(soft):
+        if all(found is None or _follows(found) for found in (one, other)):
             continue
         reason = f"the edit would change {name} as well"
         raise CannotEdit(reason, "Make the edit by hand")
+
+
+def _follows(found: FieldValue) -> bool:
+    """Whether a field may follow an edit of another: not where the file itself writes it."""
+    own_default = found.origin == "default" and found.line is not None
+    return found.origin in ("default", "derived", "assumed") and not own_default
 
 
 def _check_entries(before: Reading, after: Reading, keys: set[str]) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from audit.records.finding import FieldEdit
 from audit.records.upload import Upload
 from audit.records.workload import FieldValue
+from workload.patch import Edited, edit_workload
 from workload.read import read_workload
 
 HEAD = """
@@ -173,3 +175,82 @@ def test_a_list_that_grows_is_followed() -> None:
     """
     assert fields(text.format("tools"))["report_to"].value == ["wandb", "tensorboard"]
     assert fields(text.format("other"))["report_to"].origin == "unknown"
+
+
+def edited(text: str, field: str, value: Any) -> Edited:
+    source = HEAD + textwrap.dedent(text)
+    edit = FieldEdit(field=field, value=value)
+    return edit_workload([Upload("train.py", source.encode())], [edit])
+
+
+@pytest.mark.parametrize(
+    ("options", "use", "field", "value", "line"),
+    [
+        ("parser.add_argument('--lr', type=float, default=3e-4)", "learning_rate=args.lr",
+         "learning_rate", 2e-4, "+parser.add_argument('--lr', type=float, default=2e-4)"),
+        ("parser.add_argument('--bs', default='4', type=int)",
+         "per_device_train_batch_size=args.bs", "per_device_train_batch_size", 8,
+         "+parser.add_argument('--bs', default=8, type=int)"),
+        ("parser.add_argument('--optim', default='adamw_hf')", "optim=args.optim", "optimizer",
+         "adamw_torch", "+parser.add_argument('--optim', default='adamw_torch')"),
+    ],
+)  # fmt: skip
+def test_the_default_of_an_option_is_changed_where_it_stands(
+    options: str, use: str, field: str, value: Any, line: str
+) -> None:
+    name, _, read = use.partition("=")
+    done = edited(ARGPARSE.format(options=options, field=name, value=read), field, value)
+    assert [one.reason for one in done.outcomes] == [None]
+    assert [one for one in done.diff.splitlines() if one.startswith("+")][1:] == [line]
+
+
+@pytest.mark.parametrize(
+    ("options", "use", "field", "value", "advice"),
+    [
+        ("parser.add_argument('--bs', default=4)\nprint(parser.parse_args().bs)",
+         "per_device_train_batch_size=args.bs", "per_device_train_batch_size", 8, "--bs 8"),
+        ("parser.add_argument('--bs', default=4)",
+         "per_device_train_batch_size=args.bs, per_device_eval_batch_size=args.bs",
+         "per_device_train_batch_size", 8, "--bs 8"),
+        ("parser.add_argument('--bf16', action='store_true')", "bf16=args.bf16", "bf16", True,
+         "--bf16"),
+        ("parser.add_argument('--bs', default=4)", "per_device_train_batch_size=args.bs * 2",
+         "per_device_train_batch_size", 8, "--bs"),
+        ("", "seed=int(os.environ.get('SEED', 1))", "seed", 8, "export SEED=8"),
+    ],
+)  # fmt: skip
+def test_an_option_that_more_code_reads_is_advice(
+    options: str, use: str, field: str, value: Any, advice: str
+) -> None:
+    name, _, read = use.partition("=")
+    done = edited(ARGPARSE.format(options=options, field=name, value=read), field, value)
+    assert done.diff == ""
+    assert advice in (done.outcomes[0].advice or "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "line"),
+    [
+        ("lora_r", 16, '    rank: int = field(default=8, metadata={"help": "rank"})'),
+        ("optimizer", "adamw_torch", '    optim: str = field(default="adafactor")'),
+        ("learning_rate", 2e-3, "    learning_rate: float = 1e-3"),
+    ],
+)
+def test_the_default_of_a_dataclass_is_changed_where_it_stands(
+    field: str, value: Any, line: str
+) -> None:
+    text = FILLED.format(
+        parser="HfArgumentParser", method="parse_args_into_dataclasses", base="TrainingArguments"
+    )
+    text = text.replace("self.rank * 2", "5")
+    done = edited(text, field, value)
+    assert [one.reason for one in done.outcomes] == [None]
+    assert "-" + line in done.diff.splitlines()
+    assert len([one for one in done.diff.splitlines() if one.startswith("+")]) == 2
+
+
+def test_a_config_from_the_command_line_is_changed_by_its_flag() -> None:
+    text = FILLED.format(parser="TrlParser", method="parse_args_and_config", base="SFTConfig")
+    done = edited(text, "dataloader_num_workers", 4)
+    assert done.diff == ""
+    assert "Pass --dataloader_num_workers 4" in (done.outcomes[0].advice or "")

@@ -577,3 +577,22 @@ def test_an_edit_is_made_in_the_run_that_was_chosen() -> None:
     done = edit_workload([Upload("train.py", TWO.encode())], [edit], dialect="#2")
     assert "+rest = GRPOConfig('rest', learning_rate=3e-6)" in done.diff
     assert done.workload.value("task") == "grpo"
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ("rate = 1e-4\nif maybe():\n    rate = 2e-4", ["0.0002 (line 5)", "0.0001 (line 3)"]),
+        ("rate = 1e-4 if maybe() else 3e-4", ["0.0001", "0.0003"]),
+        ("if maybe():\n    rate = 1\nelif more():\n    rate = 2\nelse:\n    rate = 3",
+         ["1 (line 4)", "2 (line 6)", "3 (line 8)"]),
+        ("rate = 1e-4\nif maybe():\n    rate = compute()", []),
+    ],
+)  # fmt: skip
+def test_values_of_open_branches_are_all_told(before: str, told: list[str]) -> None:
+    text = f"{TRL}from mine import maybe, more, compute\n{before}\n"
+    found = field(f"{text}args = SFTConfig(learning_rate=rate)\n{RUN}", "learning_rate")
+    assert (found.value, found.origin) == (None, "unknown")
+    assert "depends on a condition" in (found.source or "")
+    assert all(one in (found.source or "") for one in told)
+    assert (" or " in (found.source or "")) is bool(told)

@@ -10,10 +10,11 @@ from audit.records.base import Json
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change
 from workload.dialects.script_names import FROM_COMMAND_LINE
+from workload.dialects.script_option_edits import option_default
 from workload.dialects.script_reader import Placed, ScriptReader
 from workload.dialects.script_run import Run
 from workload.dialects.script_spellings import PREFERRED
-from workload.dialects.script_values import OPEN, Slot, Symbol, Thing
+from workload.dialects.script_values import OPEN, Slot, Symbol, Thing, Unknown, option_of
 from workload.normalise import canonical, same
 from workload.splice import python as splice
 from workload.splice.python import PythonText
@@ -69,7 +70,11 @@ def replace_value(script: Script, field: str, placed: Placed, value: Json) -> tu
     slot = placed.slot
     if slot.site is None or not (slot.holder or slot.within):
         raise cannot(script, field, value, "it depends on a condition or stands in no one place")
-    node = _target(script, field, slot)
+    option = option_of(slot.value)
+    if option is not None:
+        node = option_default(script, field, slot, option, value)
+    else:
+        node = _target(script, field, slot)
     old = script.python.source_of(node)
     change = splice.replace(script.python, node, script.words(field, value, old))
     return (change._replace(key=entry_key(placed.key)),)
@@ -85,6 +90,9 @@ def remove_keyword(script: Script, placed: Placed) -> tuple[Change, ...]:
     """Removes the keyword, dict entry or statement that writes a field."""
     slot, python = placed.slot, script.python
     change: Change | None = None
+    if isinstance(slot.holder, ast.AnnAssign) and option_of(slot.value) is not None:
+        reason = "it is a field of a dataclass that other code may read"
+        raise CannotEdit(reason, f"Remove {placed.key} by hand", slot.holder.lineno)
     if isinstance(slot.holder, ast.keyword) and slot.within is not None:
         group = splice.call_group(python, slot.within)
         start = python.span(slot.holder).start
@@ -126,8 +134,12 @@ def insert_keyword(
     if thing.merged:
         reason = f"{thing.name} is made in several branches"
         raise CannotEdit(reason, advice, line)
-    if OPEN in script.run.entries(thing):
+    rest = script.run.entries(thing).get(OPEN)
+    if rest is not None:
         reason = f"what is passed to {thing.name} is not shown in full"
+        if isinstance(rest.value, Unknown) and rest.value.why == FROM_COMMAND_LINE:
+            reason = f"{thing.name} is filled from the command line"
+            advice = f"Pass --{keyword} {text} where the script is launched"
         raise CannotEdit(reason, advice, line)
     group = splice.call_group(script.python, thing.node)
     owner = owner or (f"{thing.name}.from_pretrained" if thing.kind == "model" else thing.name)
@@ -176,6 +188,8 @@ def _target(script: Script, field: str, slot: Slot) -> ast.expr:
         message = "a slot without a place"
         raise ValueError(message)
     node = getattr(slot.value, "node", None)
+    if isinstance(site, ast.Call) and isinstance(node, ast.Constant) and _is_field(site):
+        return node
     if not isinstance(site, ast.Name) or not isinstance(node, ast.expr) or node is site:
         return site
     names = _uses(script.run.scene.tree)
@@ -183,6 +197,15 @@ def _target(script: Script, field: str, slot: Slot) -> ast.expr:
     if names[site.id, True] != 1 or shared or not _assigns(script.run.scene.tree, site.id, node):
         return site
     return node
+
+
+def _is_field(call: ast.Call) -> bool:
+    """Whether `dataclasses.field(default=...)` stands there."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    name = call.func.id if isinstance(call.func, ast.Name) else name
+    return name in ("field", "Field", "HfArg") and any(
+        one.arg == "default" for one in call.keywords
+    )
 
 
 def _uses(tree: ast.AST) -> Counter[tuple[str, bool]]:

@@ -30,6 +30,8 @@ from workload.normalise import SWITCHES, canonical, invalid_number
 from workload.splice.python import PythonText
 
 MAX_WRITTEN = 200
+MAX_CHOICE = 60
+"""Characters of a value that is told as one of several."""
 NULL_IS_DEFAULT = frozenset(
     {"bf16", "model_load_dtype", "attn_implementation", "device_map", "use_kv_cache"}
 )
@@ -121,7 +123,7 @@ class ScriptReader:
     def unknown(self, name: str, slot: Slot, key: str, why: str | None = None) -> None:
         """A field that only a run would tell, with the line that says so."""
         self.placed[name] = Placed(slot, key)
-        reason = slot.value.why if isinstance(slot.value, Unknown) else "not a plain value"
+        reason = self._reason(slot.value)
         self.fields[name] = FieldValue(
             value=None,
             origin="unknown",
@@ -131,6 +133,19 @@ class ScriptReader:
             written=self._written(slot),
             source=why or reason,
         )
+
+    def _reason(self, value: Value) -> str:
+        """Why a value is unknown; of one that branches decide, all that it may be."""
+        if not isinstance(value, Unknown):
+            return "not a plain value"
+        told = []
+        for choice in value.choices:
+            shown = plain(self.run, choice)
+            if shown is NOT_PLAIN or len(str(shown)) > MAX_CHOICE:
+                return value.why
+            line = getattr(choice.node, "lineno", None)
+            told.append(f"{shown} (line {line})" if line else f"{shown}")
+        return f"{value.why}: {' or '.join(told)}" if told else value.why
 
     def default(self, name: str, default: Default) -> None:
         """A field that the script leaves to its framework; one that is stated stays."""

@@ -89,6 +89,8 @@ class Unknown:
 
     node: ast.AST
     why: str
+    choices: tuple[Known | Symbol | Items, ...] = ()
+    """What it is one of, where branches that are all shown leave only these."""
 
 
 Value = Known | Symbol | Items | Thing | Local | Unknown
@@ -113,6 +115,8 @@ MAX_MERGES = 500
 MAX_ENTRIES = 1000
 MAX_COMPARED = 64
 """Elements of a list that is compared with another; a longer one equals only itself."""
+ON_A_CONDITION = "depends on a condition"
+MAX_CHOICES = 4
 OPEN = "**"
 """Entry of a Thing that may have entries which the text does not show; its value is Unknown."""
 
@@ -232,7 +236,7 @@ class Memory:
         if not there:
             return None
         if len(there) < len(slots) and not name:
-            return Slot(Unknown(node, "depends on a condition"), None)
+            return Slot(Unknown(node, ON_A_CONDITION), None)
         if all(same(slot.value, there[0].value) for slot in there[1:]):
             return next((slot for slot in there if option_of(slot.value)), there[0])
         return Slot(self.merged([slot.value for slot in there], node), None)
@@ -251,12 +255,12 @@ class Memory:
         alike = len({(thing.kind, thing.name) for thing in things}) == 1
         self._merges += 1
         if len(things) < len(values) or not alike or depth > 3 or self._merges > MAX_MERGES:
-            return Unknown(node, "depends on a condition")
+            return Unknown(node, ON_A_CONDITION, _choices(values))
         held = [self.entries(thing) for thing in things]
         entries: dict[str, Slot] = {}
         for key in {key: None for one in held for key in one}:
             slots = [one[key] for one in held if key in one]
-            value: Value = Unknown(node, "depends on a condition")
+            value: Value = Unknown(node, ON_A_CONDITION)
             if len(slots) == len(held):
                 value = self.merged([slot.value for slot in slots], node, depth + 1)
             agreed = all(same(slot.value, slots[0].value) for slot in slots)
@@ -289,6 +293,21 @@ def optional(value: Value, option: Option | None) -> Value:
     if isinstance(value, Items):
         return replace(value, values=tuple(optional(one, option) for one in value.values))
     return value
+
+
+def _choices(values: Sequence[Value]) -> tuple[Known | Symbol | Items, ...]:
+    """The different values that branches leave; none where one of them is not known."""
+    found: list[Known | Symbol | Items] = []
+    for value in values:
+        parts = value.choices if isinstance(value, Unknown) else (value,)
+        if not parts:
+            return ()
+        for part in parts:
+            if not isinstance(part, (Known, Symbol, Items)):
+                return ()
+            if not any(same(part, other) for other in found):
+                found.append(part)
+    return tuple(found) if len(found) <= MAX_CHOICES else ()
 
 
 def _alike(one: Slot | None, other: Slot | None) -> bool:
