@@ -131,7 +131,7 @@ def _arms(before: Workload, after: Workload, services: Services) -> _Arms:
     from runner.fake import FakeRunner
 
     request = services.request
-    runner = FakeRunner()
+    runner = FakeRunner(services.hardware)
     run = runner.submit(
         Spec(
             arms=(Arm(name="baseline", workload=before), Arm(name="patched", workload=after)),

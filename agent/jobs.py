@@ -98,6 +98,7 @@ class Jobs:
         """
         request = replace(request, uploads=tuple(map(plainly_named, request.uploads)))
         check_request(request)
+        self._check_runner(request.runner)
         started, visitor = Started(new_secret(), new_secret()), self._visitor()
         if not request.visitor.id:
             request = replace(request, visitor=replace(request.visitor, id=visitor))
@@ -307,6 +308,13 @@ class Jobs:
         except ArchiveFault as error:
             raise SetupError(str(error), remedy="Nothing was deleted; try again later.") from error
 
+    def _check_runner(self, name: str) -> None:
+        """Refuse a runner that the operator has not enabled: it would use this machine."""
+        if name not in self._settings.runners:
+            message = f"the runner {name} is not enabled here"
+            remedy = f"Use {self._settings.runners[-1]}, or start with GOBLIN_RUNNER={name}."
+            raise UserError(message, remedy=remedy)
+
     def _check_owner(self, audit_id: str, owner_token: str) -> None:
         if not self._store.owned_by(audit_id, owner_token):
             message = "this audit belongs to somebody else"
@@ -374,6 +382,7 @@ class Jobs:
             cancelled=stop.is_set,
             models=self._settings.models,
             taken=self._taken(request),
+            measuring=self._settings.measuring,
         )
         with sealed(request.offline):
             for _ in drive(events):

@@ -25,7 +25,7 @@ from agent.request import AuditRequest
 from agent.run import AuditRun
 from agent.second_round import Recorded, take_over
 from agent.services import Services, make_services
-from agent.settings import ModelSettings, read_models
+from agent.settings import Measuring, ModelSettings, read_models, read_settings
 from agent.synthesis import completed_by, finish, tier_of, who_did_what
 from audit.records.base import Record
 from audit.records.errors import Cancelled, SetupError, UserError
@@ -62,6 +62,7 @@ async def run_audit(
     models: ModelSettings | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     taken: Recorded | None = None,
+    measuring: Measuring | None = None,
 ) -> AsyncIterator[Event]:
     """Run one audit; the events come as they are written.
 
@@ -73,6 +74,7 @@ async def run_audit(
         models: keys and addresses of the model backends; None: what the environment states.
         cancelled: asked between all calls and inside longer stages.
         taken: what a second round takes over from its first.
+        measuring: what a measuring runner may use; None: what the environment states.
 
     Raises:
         AuditEnded: the audit has an end already.
@@ -80,9 +82,11 @@ async def run_audit(
     spine = _Spine(log, audit_id)
     start = time.perf_counter()
     talk: Conversation | None = None
+    run: AuditRun | None = None
     try:
         search = spine.researcher(request, cancelled)
-        run = AuditRun(make_services(request, spine.record, cancelled, search))
+        may = measuring or read_settings(os.environ).measuring
+        run = AuditRun(make_services(request, spine.record, cancelled, search, may))
         spine.record(_started(run.services))
         spine.paid = paid = _paid(request, backend, models)
         talk = _conversation(run, backend, paid)
@@ -102,6 +106,8 @@ async def run_audit(
     finally:
         if talk is not None:
             await talk.close()
+        if run is not None:
+            run.services.runner.close()
     for event in spine.taken():
         yield event
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.records.errors import UnknownName
 
-RUNNERS = {"fake": "runner.fake:FakeRunner"}
+RUNNERS = {"fake": "runner.fake:FakeRunner", "local": "runner.local:LocalRunner"}
 BACKENDS = {
     "rules": "agent.backends.rules:RulesBackend",
     "claude": "agent.backends.claude:ClaudeBackend",

@@ -131,7 +131,12 @@ def check_version(report: Report) -> None:
 def _services(report: Report, request: AuditRequest, wanted: frozenset[str]) -> Services:
     """Those of the audit, with whatever the owner switched on included, and nothing run."""
     asked = {finding.semantics for finding in report.findings if finding.rule_id in wanted}
-    again = replace(request, include=request.include | asked, runner="fake")
+    again = replace(
+        request,
+        include=request.include | asked,
+        runner="fake",
+        hardware=report.hardware.id,
+    )
     return make_services(again, _forget, lambda: False)
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from agent.measured_notes import measured_notices
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
 from agent.synthesis import Tier
@@ -61,7 +62,7 @@ def build_report(state: AuditState, services: Services, made: Made) -> Report:
         hardware=_hardware(services),
         fields=workload.fields,
         lengths=workload.lengths,
-        notices=workload.notices,
+        notices=(*workload.notices, *measured_notices(state)),
         starts_as_written=state.starts_as_written,
         findings=findings,
         patch=patch,
@@ -96,7 +97,12 @@ def _arms(state: AuditState) -> tuple[Metrics | None, Metrics | None]:
 
 
 def _provenance(profile: Provenance, figures: list[Provenance]) -> Provenance:
-    return weakest(profile, *figures)
+    """Of the figures before and after; the profile's where nothing was measured or projected.
+
+    What fits and what each finding is expected to bring stay projections beside measured figures,
+    and say so where they stand.
+    """
+    return weakest(*figures) if figures else profile
 
 
 def _hardware(services: Services) -> HardwareUsed:

@@ -138,6 +138,10 @@ def check_request(request: AuditRequest) -> None:
     check_name("runner", request.runner, RUNNERS)
     if request.offline:
         check_offline(request.backend, request.runner)
+    if request.runner == "local" and request.hardware and not request.detected:
+        from runner.local_box import refuse_other
+
+        refuse_other(request.hardware)
     unknown = sorted(set(request.include) - set(get_args(Semantics)))
     if unknown:
         message = f"include does not know {', '.join(unknown)}"

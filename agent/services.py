@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.request import DEFAULT_HARDWARE, AuditRequest
+from agent.settings import Measuring
 from audit.records.base import Record
-from audit.records.errors import Cancelled
+from audit.records.errors import Cancelled, SetupError
 
 if TYPE_CHECKING:
     from audit.records.lead import Research
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kb.catalog.hardware import Hardware
     from kb.match import Matches
     from runner.estimator.anchor import Anchoring
+    from runner.local import LocalRunner
     from runner.protocol import Runner
 
 
@@ -86,17 +88,38 @@ def make_services(
     record: Callable[[Record], object],
     cancelled: Callable[[], bool],
     research: Callable[[str, str], Research] = search_only,
+    measuring: Measuring = Measuring(),  # noqa: B008 (frozen)
 ) -> Services:
-    """The services of one request; raises UnknownName for a card or runner that is not known."""
+    """The services of one request.
+
+    Raises:
+        UnknownName: a card or runner that is not known.
+        SetupError: a measuring runner cannot start here.
+    """
     from agent.named import RUNNERS, make
     from kb.catalog.hardware import find_hardware
 
+    local = _local_runner(measuring) if request.runner == "local" else None
+    card = local.card() if local else find_hardware(request.hardware or DEFAULT_HARDWARE)
     return Services(
         request=request,
-        hardware=find_hardware(request.hardware or DEFAULT_HARDWARE),
-        hardware_origin=_origin(request),
-        runner=make("runner", request.runner, RUNNERS),
+        hardware=card,
+        hardware_origin="detected" if local else _origin(request),
+        runner=local or make("runner", request.runner, RUNNERS),
         record=record,
         cancelled=cancelled,
         research=research,
     )
+
+
+def _local_runner(measuring: Measuring) -> LocalRunner:
+    """The runner of this machine; refused on a Space, whose machine is not the visitor's."""
+    from agent.named import RUNNERS, make
+
+    if measuring.on_space:
+        message = "nothing is measured on this Space"
+        raise SetupError(message, remedy="Run GPU Goblin on your own machine to measure.")
+    made: LocalRunner = make(
+        "runner", "local", RUNNERS, measuring.cache, measuring.usd_per_gpu_hour
+    )
+    return made

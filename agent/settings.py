@@ -80,6 +80,18 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Measuring:
+    """What a measuring runner may use of this machine."""
+
+    cache: Path | None = None
+    """Where finished results are kept; None: nothing is."""
+    usd_per_gpu_hour: float | None = None
+    """GOBLIN_LOCAL_USD_PER_GPU_HOUR: what this machine costs; None: nothing is asked for it."""
+    on_space: bool = False
+    """SPACE_ID is set: nothing is measured here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator chose; a visitor's request is an `AuditRequest`."""
 
@@ -110,6 +122,20 @@ class Settings:
     """OAUTH_CLIENT_ID on a Space (`hf_oauth: true`): visitors can sign in with Hugging Face."""
     models: ModelSettings = field(default_factory=ModelSettings)
 
+    usd_per_gpu_hour: float | None = None
+    """GOBLIN_LOCAL_USD_PER_GPU_HOUR: dollars that an hour of one of this machine's cards costs."""
+
+    @property
+    def runners(self) -> tuple[str, ...]:
+        """Runners that a request may name: projections, and what the operator enabled."""
+        enabled = () if self.on_space or self.runner == "fake" else (self.runner,)
+        return ("fake", *enabled)
+
+    @property
+    def measuring(self) -> Measuring:
+        """What a measuring runner may use."""
+        return Measuring(self.data_dir / "measured", self.usd_per_gpu_hour, self.on_space)
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings that the environment states; a variable that is empty counts as absent."""
@@ -125,6 +151,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         runner=stated("GOBLIN_RUNNER") or base.runner,
         hardware=stated("GOBLIN_HARDWARE"),
         models=read_models(environment),
+        usd_per_gpu_hour=next(
+            iter(_numbers(environment, "GOBLIN_LOCAL_USD_PER_GPU_HOUR", 1)), None
+        ),
         **_serving(environment),
     )
 

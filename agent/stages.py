@@ -204,6 +204,7 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
         nodes=request.nodes,
         steps=request.steps,
         anchor=services.anchoring(_read(state)).anchor,
+        profile=bench_id == BEFORE,
     )
     if state.not_run is not None:
         return state.moved(benches=(*state.benches, _empty(spec, bench_id)))
@@ -213,7 +214,16 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
         return state.moved(benches=(*state.benches, _empty(spec, bench_id)), not_run=str(missing))
     except RunFailed as failed:
         bench = _failed(spec, bench_id, str(failed), services)
-    return state.moved(benches=(*state.benches, bench))
+    return _with_measured_profile(state.moved(benches=(*state.benches, bench)), bench)
+
+
+def _with_measured_profile(state: AuditState, bench: Bench) -> AuditState:
+    """Where the time of a step went when it was measured; what fits stays a projection."""
+    arm = bench.arm("baseline")
+    if state.profile is None or arm is None or arm.provenance == "projected" or not arm.breakdown:
+        return state
+    found = {"timed": arm.provenance, "step_s": arm.step_s, "breakdown": arm.breakdown}
+    return state.moved(profile=state.profile.model_copy(update=found))
 
 
 def _run(spec: Spec, bench_id: str, services: Services) -> Bench:
@@ -222,9 +232,16 @@ def _run(spec: Spec, bench_id: str, services: Services) -> Bench:
     try:
         for step in runner.events(run_id):
             services.check_cancelled()
-            services.record(
-                ProgressData(stage="benchmark", text=step.text, done=step.done, total=step.total)
-            )
+            if step.text:
+                services.record(
+                    ProgressData(
+                        stage="benchmark",
+                        text=step.text,
+                        done=step.done,
+                        total=step.total,
+                        point=step.point,
+                    )
+                )
     except (Cancelled, TookTooLong):
         runner.cancel(run_id)
         raise

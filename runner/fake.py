@@ -23,7 +23,9 @@ NAME = "fake"
 class FakeRunner:
     """Projects both arms of a spec; nothing runs and nothing is billed."""
 
-    def __init__(self) -> None:
+    def __init__(self, card: Hardware | None = None) -> None:
+        """`card`: one with figures of its own, such as a calibrated CPU; None: the catalogue's."""
+        self._card = card
         self._specs: dict[str, Spec] = {}
         self._status: dict[str, RunStatus] = {}
 
@@ -33,12 +35,12 @@ class FakeRunner:
 
     def quote(self, spec: Spec) -> Quote:
         """Costs nothing; raises UnknownName for a card that is not in the catalogue."""
-        find_hardware(spec.hardware)
+        self._hardware(spec)
         return Quote(seconds=0.0, usd=0.0, note="projected, nothing runs")
 
     def submit(self, spec: Spec) -> str:
         """Accept a spec; returns the run id."""
-        find_hardware(spec.hardware)
+        self._hardware(spec)
         run_id = f"{NAME}_{len(self._specs) + 1}"
         self._specs[run_id] = spec
         self._status[run_id] = "succeeded"
@@ -66,9 +68,17 @@ class FakeRunner:
             MissingFacts: a workload does not say what the estimate needs.
         """
         spec = self._spec(run_id)
-        hardware = find_hardware(spec.hardware)
+        hardware = self._hardware(spec)
         arms = tuple(_arm(arm, spec, hardware) for arm in spec.arms)
         return Bench(id=bench_id, spec=spec.conditions, arms=arms)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _hardware(self, spec: Spec) -> Hardware:
+        if self._card is not None and self._card.id == spec.hardware:
+            return self._card
+        return find_hardware(spec.hardware)
 
     def _spec(self, run_id: str) -> Spec:
         if run_id not in self._specs:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from audit.records.base import Provenance
+from audit.records.events import StepPoint
 from audit.records.metrics import Bench
 from audit.records.spec import Spec
 
@@ -42,8 +43,10 @@ class Progress:
     """One line of a run's own log or progress, already redacted."""
 
     text: str
+    """Empty: nothing new; the run goes on."""
     done: int | None = None
     total: int | None = None
+    point: StepPoint | None = None
 
 
 class Runner(Protocol):
@@ -75,4 +78,8 @@ class Runner(Protocol):
 
     def collect(self, run_id: str, bench_id: str) -> Bench:
         """The figures; raises RunFailed with the reason when there are none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the runner holds: a worker, a connection. The audit is over."""
         ...

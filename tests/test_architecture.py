@@ -22,6 +22,8 @@ EXTRA = {
 }
 UI_ONLY = {"gradio", "plotly", "pandas"}
 INSIDE_FUNCTIONS = {"anthropic", "huggingface_hub", "torch", "transformers", "numpy"}
+TORCH_ROOM = ("runner", "worker", "host")
+"""The process that holds torch: whatever else needs it asks that process."""
 CALIBRATION = {"calibrate", "fit"}
 """Modules of runner/estimator that only `make calibrate` imports: numpy may stand at their top."""
 MAX_LINES = 400
@@ -93,9 +95,18 @@ def test_heavy_packages_stay_where_they_belong(path: Path) -> None:
     if path.parts[0] not in ("ui", "app.py"):
         assert not roots & UI_ONLY, f"{path} imports {roots & UI_ONLY}: only ui/ may"
     at_start = {name.split(".")[0] for name in imports(path, top_level=True)}
+    if path.parts[:3] == TORCH_ROOM:
+        return
     calibration = path.parts[:2] == ("runner", "estimator") and path.stem in CALIBRATION
     if not calibration:
         assert not at_start & INSIDE_FUNCTIONS, f"{path}: import {at_start} inside the function"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_nobody_imports_the_room_of_torch(path: Path) -> None:
+    room = ".".join(TORCH_ROOM)
+    inside = path.parts[:3] == TORCH_ROOM
+    assert inside or not any(within(name, room) for name in imports(path, top_level=False))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)

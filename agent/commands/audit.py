@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.api import report_of
 from agent.commands.files import read_files
 from agent.commands.options import (
+    Card,
     add_anchor,
     add_card,
     add_choice,
@@ -80,6 +82,7 @@ def run(given: argparse.Namespace) -> int:
     with sealed(offline=given.offline):
         request = _request(given, operator)
         check_request(request)
+        operator = replace(operator, runner=request.runner)  # whoever types it is the operator
         jobs = Jobs(operator)
         try:
             return _follow(jobs, jobs.start(request), given)
@@ -88,7 +91,9 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
-    card = card_of(given.hardware, operator)
+    runner = given.runner or operator.runner
+    # a measuring runner has the card of this box: GOBLIN_HARDWARE is for projections
+    card = Card(given.hardware) if runner == "local" else card_of(given.hardware, operator)
     return AuditRequest(
         uploads=read_files(given.files),
         hardware=card.name,
@@ -101,7 +106,7 @@ def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
         include=include_of(given.include),
         keep=frozenset(words(given.keep)),
         backend=given.backend or operator.backend,
-        runner=given.runner or operator.runner,
+        runner=runner,
         step_s=given.step_time,
         steps=given.steps,
         max_turns=given.max_turns,

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from audit.records.base import Json, Record
+from audit.records.base import ArmName, Json, Record
 from audit.records.errors import ErrorKind
 from audit.records.report import Report
 from audit.records.terms import Terms
@@ -110,6 +110,19 @@ class LogData(Record):
     """The text was a hint to the model, said to it in these words."""
 
 
+class StepPoint(Record):
+    """What one arm did in one round, for a chart that grows while a run goes on."""
+
+    arm: ArmName
+    index: int
+    """Of the round's last optimizer step, warm-up steps counted."""
+    seconds: float
+    """Per step, mean of the round."""
+    tokens_per_s: float
+    """Real tokens."""
+    loss: float
+
+
 class ProgressData(Record):
     """How far a long step is."""
 
@@ -117,6 +130,8 @@ class ProgressData(Record):
     text: str
     done: int | None = None
     total: int | None = None
+    point: StepPoint | None = None
+    """Measured, by the runner that says it."""
 
 
 class UsageData(Record):

@@ -47,7 +47,8 @@ class StepRow(Record):
     """0 or 1: whether the arm ran first or second in its round (ABBA)."""
     seconds: float
     cpu_seconds: float | None = None
-    """CPU time of the arm's process; None where loader processes do part of the work."""
+    """CPU time of the arm's process, without its loader processes; None where the arms have
+    different numbers of those."""
     samples: int
     real_tokens: int
     padded_tokens: int

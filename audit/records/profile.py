@@ -47,6 +47,8 @@ class Profile(Record):
     micro_batch_max: int | None = None
     """Largest micro batch that keeps the effective batch (accumulation divides) and fits with
     margin; equals the present one where nothing larger does."""
+    timed: Provenance | None = None
+    """Provenance of step_s and breakdown where a real run was profiled; None: `provenance`."""
     anchored: bool = False
     """step_s and breakdown are scaled to a stated step time."""
     assumptions: tuple[str, ...] = ()

@@ -66,6 +66,8 @@ class Recipe(Record):
     max_length: int
     """Tokens to which samples are cut, padded or packed."""
     padding: Padding
+    isolated: bool = True
+    """Whether samples that share a row are kept apart in attention."""
     attention: str
     """eager, sdpa, flash_attention_2, ...: `attn_implementation` of transformers."""
     precision: Precision

@@ -114,6 +114,8 @@ def capacity_gb(hardware: Hardware) -> float | None:
 
 
 def _gemm(hardware: Hardware, assumed: list[str]) -> float:
+    if hardware.vendor == "cpu" and hardware.achievable_tflops["bf16"]:
+        return hardware.achievable_tflops["bf16"]  # measured on this very machine
     if hardware.id in GEMM_TFLOPS:
         rate = GEMM_TFLOPS[hardware.id]
         if not hardware.achievable_tflops["bf16"]:

@@ -1,0 +1,290 @@
+"""LocalRunner: measures on this machine, through the worker, and sets the provenance `measured`.
+
+It runs nothing of the user's: a workload is translated first (`runner.translation`). One worker
+serves every call of an audit; `close` ends it with everything that it started.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from typing import NamedTuple
+
+from audit.records.errors import RunFailed, SetupError, UserError
+from audit.records.events import StepPoint
+from audit.records.measured import ArmFailure, Manifest, MeasuredArm, MeasuredRun
+from audit.records.metrics import Bench
+from audit.records.spec import Spec
+from audit.records.translated import Translation
+from kb.catalog.hardware import Hardware, find_hardware
+from runner.local_box import calibrated, local_id, place_of
+from runner.measured_figures import NAME, measured_metrics
+from runner.protocol import Capabilities, Progress, Quote, RunStatus
+from runner.result_cache import ResultCache
+from runner.translation.place import Place
+from runner.translation.translate import translate
+from runner.worker.order import Order
+from runner.worker_process import WorkerGone, WorkerProcess
+
+START_SECONDS = 330.0
+LIMIT_SECONDS = 300.0
+"""Wall time of a job beyond its budget of timed rounds: builds, warm-up, compilation."""
+
+
+class Box(NamedTuple):
+    """What the worker said of the machine."""
+
+    manifest: Manifest
+    place: Place
+    hardware: Hardware
+
+
+class Run:
+    """One submitted spec."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.status: RunStatus = "queued"
+        self.result: MeasuredRun | None = None
+        self.reason = ""
+        self.news: Queue[Progress | None] = Queue()
+        self.stop = threading.Event()
+
+
+class LocalRunner:
+    """Runs both arms of a spec on this box."""
+
+    def __init__(
+        self,
+        cache: Path | None = None,
+        usd_per_gpu_hour: float | None = None,
+        python: str = sys.executable,
+    ) -> None:
+        """`cache`: where finished results are kept; None: every call measures."""
+        self._cache = ResultCache(cache)
+        self._price = usd_per_gpu_hour
+        self._python = python
+        self._worker: WorkerProcess | None = None
+        self._box: Box | None = None
+        self._runs: dict[str, Run] = {}
+        self._lock = threading.Lock()
+
+    def capabilities(self) -> Capabilities:
+        """This box alone, measured; free unless the operator names a price."""
+        return Capabilities(
+            name=NAME,
+            provenance="measured",
+            hardware=(local_id(),),
+            billable=self._price is not None,
+        )
+
+    def card(self) -> Hardware:
+        """The card of this box; a CPU is calibrated by a probe of matrix products.
+
+        Raises:
+            SetupError: torch is not installed, or cannot use the card that is here.
+        """
+        return self.box().hardware
+
+    def box(self) -> Box:
+        """The box, asked once."""
+        if self._box is None:
+            manifest, rates = self._probe()
+            place = place_of(manifest, rates)
+            card = find_hardware(local_id())
+            if not place.gpu:
+                from runner.box.system import read_system
+
+                card = calibrated(rates, read_system().memory_gb)
+            self._box = Box(manifest, place, card)
+        return self._box
+
+    def quote(self, spec: Spec) -> Quote:
+        """Seconds at most, and dollars where the operator names a price per GPU hour.
+
+        Raises:
+            UserError: another card, more cards than are here, or several nodes.
+        """
+        self._check(spec)
+        seconds = spec.stop.seconds * (1.0 if len(spec.arms) > 1 else 0.5) + 30.0
+        usd = (self._price or 0.0) * seconds / 3600 * spec.gpus
+        return Quote(seconds=seconds, usd=usd, note="measured on this machine")
+
+    def submit(self, spec: Spec) -> str:
+        """Translate and start; returns the run id at once.
+
+        Raises:
+            MissingFacts: the file does not say enough to be run.
+            UserError: see `quote`.
+        """
+        self._check(spec)
+        run = Run(spec)
+        run_id = f"{NAME}_{len(self._runs) + 1}"
+        box = self.box()
+        translation = translate(spec, box.place, box.hardware)
+        self._runs[run_id] = run
+        threading.Thread(target=self._work, args=(run, translation, box), daemon=True).start()
+        return run_id
+
+    def events(self, run_id: str) -> Iterator[Progress]:
+        """Progress until the run ends; an empty text in between lets the caller look around."""
+        run = self._run(run_id)
+        while True:
+            try:
+                news = run.news.get(timeout=0.5)
+            except Empty:
+                yield Progress("")
+                continue
+            if news is None:
+                return
+            yield news
+
+    def status(self, run_id: str) -> RunStatus:
+        """Where the run stands; lost: the worker is gone and nobody cancelled."""
+        return self._run(run_id).status
+
+    def cancel(self, run_id: str) -> None:
+        """End the worker with all its processes; an ended run stays as it is."""
+        run = self._run(run_id)
+        if run.status in ("queued", "running"):
+            run.status = "cancelled"
+            run.stop.set()
+            self.close()
+
+    def collect(self, run_id: str, bench_id: str) -> Bench:
+        """The figures of every arm.
+
+        Raises:
+            RunFailed: no arm gave any, with the reason.
+        """
+        run = self._run(run_id)
+        if run.result is None:
+            reason = run.reason or f"the run is {run.status}"
+            raise RunFailed(reason)
+        metrics = measured_metrics(run.result, run.spec, self.box().hardware)
+        return Bench(id=bench_id, spec=run.spec.conditions, arms=metrics, measured=run.result)
+
+    def close(self) -> None:
+        """End the worker; the next call starts another."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end()
+
+    def _check(self, spec: Spec) -> None:
+        if find_hardware(spec.hardware).id != local_id():
+            message = f"the local runner measures on {local_id()}, not on {spec.hardware}"
+            raise UserError(message, remedy="Leave --hardware out.")
+        if spec.nodes > 1:
+            message = "the local runner measures on one machine"
+            raise UserError(message, remedy="Leave --nodes out.")
+        here = self.box().manifest
+        if here.device_kind != "cpu" and spec.gpus > here.devices:
+            message = f"{spec.gpus} GPUs are asked for and {here.devices} are here"
+            raise UserError(message, remedy=f"Give --gpus {here.devices} or less.")
+
+    def _run(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            message = f'there is no run "{run_id}"'
+            raise SetupError(message, remedy="Submit a spec first.")
+        return self._runs[run_id]
+
+    def _probe(self) -> tuple[Manifest, dict[str, float]]:
+        try:
+            worker = self._alive()
+            worker.send({"do": "probe"})
+            for event in worker.events(START_SECONDS):
+                if event.get("event") == "probe":
+                    return Manifest.model_validate(event["manifest"]), dict(event["rates"])
+            message = "the worker does not answer"
+            raise WorkerGone(message)
+        except WorkerGone as gone:
+            self.close()
+            message = f"the measuring worker does not start ({gone})"
+            remedy = "Install torch, transformers and peft for this Python, or use --runner fake."
+            raise SetupError(message, remedy=remedy) from gone
+
+    def _alive(self) -> WorkerProcess:
+        with self._lock:
+            if self._worker is None or not self._worker.alive:
+                self._worker = WorkerProcess(self._python)
+            return self._worker
+
+    def _work(self, run: Run, translation: Translation, box: Box) -> None:
+        """The run's thread: from the cache, or through the worker."""
+        try:
+            run.status = "running" if run.status == "queued" else run.status
+            run.result = self._measured(run, translation, box)
+            if run.status != "cancelled":
+                failed = all(arm.failure or not arm.timed for arm in run.result.arms)
+                run.status = "failed" if failed else "succeeded"
+        except WorkerGone as gone:
+            if run.status != "cancelled":
+                run.status, run.reason = "lost", str(gone)
+            self.close()
+        finally:
+            run.news.put(None)
+
+    def _measured(self, run: Run, translation: Translation, box: Box) -> MeasuredRun:
+        spec = run.spec
+        if len(spec.arms) > 1 and not translation.edits:
+            return self._nothing(translation, box)
+        order = Order(
+            translation=translation,
+            steps=spec.steps,
+            seed=spec.seed,
+            ranks=spec.gpus,
+            profile=spec.profile,
+            stop=spec.stop,
+            limit_s=spec.stop.seconds + LIMIT_SECONDS,
+            memory_gb=None if box.place.gpu else box.place.memory_gb,
+        )
+        key = self._cache.key(order, box.manifest)
+        kept = self._cache.find(key)
+        if kept is not None:
+            run.news.put(
+                Progress("measured before on this box with the same settings: kept result")
+            )
+            return kept
+        found = self._ordered(run, order)
+        self._cache.keep(key, found)
+        return found
+
+    def _ordered(self, run: Run, order: Order) -> MeasuredRun:
+        worker = self._alive()
+        worker.send(order.model_dump(mode="json"))
+        for event in worker.events(order.limit_s + 60.0, run.stop.is_set):
+            if event["event"] == "result":
+                return MeasuredRun.model_validate(event["run"])
+            if event["event"] == "error":
+                raise WorkerGone(str(event["text"]))
+            point = event.get("point")
+            run.news.put(
+                Progress(
+                    str(event["text"]),
+                    done=event.get("done"),
+                    total=event.get("total"),
+                    point=StepPoint(**point) if point else None,
+                )
+            )
+        message = "cancelled"
+        raise WorkerGone(message)
+
+    def _nothing(self, translation: Translation, box: Box) -> MeasuredRun:
+        """None of the edits can be shown here: a failed patched arm, and the baseline as it was."""
+        why = "; ".join(f"{one.field}: {one.reason}" for one in translation.unmeasured)
+        failure = ArmFailure(kind="nothing_measured", message=why or "the arms do not differ")
+        before = next(
+            (arm for run in self._runs.values() if run.result
+             for arm in run.result.arms if arm.arm == "baseline" and arm.timed),
+            MeasuredArm(arm="baseline"),
+        )  # fmt: skip
+        return MeasuredRun(
+            translation=translation,
+            arms=(before, MeasuredArm(arm="patched", failure=failure)),
+            manifest=box.manifest,
+            stopped="failed",
+        )

@@ -1,0 +1,1 @@
+"""The process that holds torch: builds arms, runs their steps, reads their settings back."""
