@@ -244,3 +244,17 @@ def test_what_needs_a_statement_is_advice(field: str) -> None:
     done = edit_workload([Upload("train.py", torch_loop().encode())], [edit])
     assert not done.outcomes[0].applied
     assert "model" in (done.outcomes[0].advice or "")
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        ("if ranks() > 1:\n    model = FSDP(model)", "fsdp"),
+        ("if fast():\n    run = torch.compile(forward)", "torch_compile"),
+        ("if ranks() > 1:\n    data = load_dataset('a/b')", "datasets"),
+        ("if fast():\n    liger_kernel.transformers.apply_liger_kernel_to_llama()", "liger"),
+    ],
+)
+def test_what_an_open_branch_does_is_unknown(model: str, field: str) -> None:
+    text = torch_loop(model=f"import liger_kernel\nfrom datasets import load_dataset\n{model}")
+    assert read(text).fields[field].origin == "unknown"

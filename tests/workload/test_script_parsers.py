@@ -254,3 +254,15 @@ def test_a_config_from_the_command_line_is_changed_by_its_flag() -> None:
     done = edited(text, "dataloader_num_workers", 4)
     assert done.diff == ""
     assert "Pass --dataloader_num_workers 4" in (done.outcomes[0].advice or "")
+
+
+def test_a_table_asked_with_an_option_gives_a_default() -> None:
+    text = """
+    RATES = {"small": 1e-3, "large": 1e-4}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", default="large")
+    args = parser.parse_args()
+    Trainer(model, TrainingArguments("out", learning_rate=RATES[args.size])).train()
+    """
+    found = fields(text)["learning_rate"]
+    assert (found.value, found.origin) == (1e-4, "default")

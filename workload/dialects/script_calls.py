@@ -27,6 +27,7 @@ from workload.dialects.script_names import Named, classify
 from workload.dialects.script_parsers import class_entries, finish, parser_method
 from workload.dialects.script_scene import Arguments, Scene
 from workload.dialects.script_values import (
+    ON_A_CONDITION,
     OPEN,
     Items,
     Known,
@@ -115,6 +116,7 @@ def _imported(scene: Scene, dotted: str, arguments: Arguments, node: ast.Call) -
         return loaded(scene, classify(owner), method, arguments, node)
     if dotted.startswith("liger_kernel.") and method.startswith("apply_liger_kernel"):
         scene.kernels.append(node)
+        scene.doubt(node)
     named = classify(dotted)
     if named.kind in _CLASSES:
         return _make(scene, named, arguments, node)
@@ -222,7 +224,7 @@ def _method(scene: Scene, base: Value, name: str, arguments: Arguments, node: as
     if name == "gradient_checkpointing_enable":
         enable_checkpointing(scene, scene.loose, arguments, node)
     elif name == "train_test_split" and "test_size" in arguments.named:
-        scene.splits.append(arguments.named["test_size"])
+        _note_split(scene, arguments.named["test_size"], node)
     elif "truncation" in arguments.named:
         scene.tokenized.append(arguments.named)
     return Unknown(node, "what a call returns")
@@ -290,11 +292,17 @@ def _dict_method(
     return Unknown(node, "what a call returns")
 
 
+def _note_split(scene: Scene, slot: Slot, node: ast.Call) -> None:
+    if scene.open_branches:
+        slot = slot._replace(value=Unknown(node, ON_A_CONDITION))
+    scene.splits.append(slot)
+
+
 def _data_method(
     scene: Scene, base: Thing, name: str, arguments: Arguments, node: ast.Call
 ) -> Value:
     if name == "train_test_split" and "test_size" in arguments.named:
-        scene.splits.append(arguments.named["test_size"])
+        _note_split(scene, arguments.named["test_size"], node)
         return Unknown(node, "what a call returns")
     return base
 

@@ -12,6 +12,7 @@ from workload.dialects.script_names import FROM_COMMAND_LINE
 from workload.dialects.script_parsers import call_from_command_line
 from workload.dialects.script_scene import Arguments, Scene
 from workload.dialects.script_values import (
+    ON_A_CONDITION,
     OPEN,
     Items,
     Known,
@@ -72,6 +73,9 @@ def _dataset(scene: Scene, arguments: Arguments, node: ast.Call) -> Value:
     if slot and isinstance(slot.value, Known) and slot.value.value in builders:
         slot = arguments.named.get("data_files", slot)
     if slot is not None and not scene.repeating:
+        if scene.open_branches:
+            choices = (slot.value,) if isinstance(slot.value, Known) else ()
+            slot = slot._replace(value=Unknown(node, ON_A_CONDITION, choices))
         scene.datasets.append(slot)
     return scene.memory.new_thing("data", "load_dataset", node)
 

@@ -110,9 +110,9 @@ def _subscript(scene: Scene, node: ast.Subscript, depth: int) -> Value:
         return Unknown(node, _COMPUTED)
     if isinstance(base, Items) and type(index.value) is int:
         if -len(base.values) <= index.value < len(base.values):
-            return base.values[index.value]
+            return optional(base.values[index.value], index.option)
     elif isinstance(base, Thing) and base.kind == "dict" and isinstance(index.value, str):
-        return _entry(scene, base, index.value, node)
+        return optional(_entry(scene, base, index.value, node), index.option)
     elif isinstance(base, Symbol) and base.name == "os.environ" and isinstance(index.value, str):
         slot = scene.memory.get(scene.env.owner, index.value)
         return slot.value if slot else Unknown(node, "read from the environment")

@@ -116,6 +116,7 @@ def make_part(scene: Scene, role: str, dotted: str, arguments: Arguments, node: 
     part = scene.memory.new_thing("loop", f"{role} {dotted}", node, entries.items())
     if not scene.repeating or all(one.node is not node for one in scene.loop.parts):
         scene.loop.parts.append(part)
+    scene.doubt(node)
     if role == ENGINE:
         return _initialized(scene, entries, part, node)
     wrapped = entries.get("module") or entries.get("model")

@@ -22,7 +22,7 @@ from workload.dialects.script_loop import (
     part_name,
 )
 from workload.dialects.script_loop_optimizer import read_optimizer, read_schedule
-from workload.dialects.script_loop_parts import label, parts, the_part, training_loader
+from workload.dialects.script_loop_parts import doubtful, label, parts, the_part, training_loader
 from workload.dialects.script_loop_precision import read_precision
 from workload.dialects.script_loop_sharding import read_engine, read_wrappers
 from workload.dialects.script_reader import ScriptReader
@@ -169,8 +169,12 @@ def _is_range(statement: ast.For | ast.AsyncFor) -> bool:
 def _compiled(reader: ScriptReader) -> None:
     found = parts(reader, COMPILE)
     if found and not reader.value("torch_compile"):
+        open_branch = doubtful(reader, found[0])
         slot = Slot(Known(True, found[0].node), found[0].node)
-        reader.state_value("torch_compile", True, slot, "torch.compile")
+        if open_branch is not None:
+            reader.hide("torch_compile", open_branch, "torch.compile")
+        else:
+            reader.state_value("torch_compile", True, slot, "torch.compile")
 
 
 def _rest(reader: ScriptReader) -> None:

@@ -7,10 +7,11 @@ import ast
 from workload.dialects.class_paths import optimizer_name
 from workload.dialects.defaults.hugging_face import Default
 from workload.dialects.script_loop import ENGINE, OPTIMIZER, SCHEDULER, part_name
-from workload.dialects.script_loop_parts import label, parts, says, the_part
+from workload.dialects.script_loop_parts import doubtful, label, parts, says, the_part
 from workload.dialects.script_reader import ScriptReader, is_null
 from workload.dialects.script_values import OPEN, Items, Known, Slot, Thing, Unknown
 
+_KEYWORDS = {"lr": "learning_rate", "weight_decay": "weight_decay"}
 _DECAY = {"torch.optim.AdamW": 0.01, "torch.optim.Adam": 0.0, "torch.optim.SGD": 0.0}
 """Default weight decay of optimizers (torch/optim/*.py); all of these have lr = 1e-3."""
 _SCHEDULES = {
@@ -32,32 +33,35 @@ def read_optimizer(reader: ScriptReader) -> None:
     made = parts(reader, OPTIMIZER)
     if not made:
         return
-    if len({part_name(one) for one in made}) > 1:
-        first = made[0]
-        slot = Slot(Unknown(first.node, "several optimizers are made"), first.node)
-        for field in ("optimizer", "learning_rate", "weight_decay"):
-            reader.hide(field, slot, "optimizer")
-        return
     part = made[0]
-    entries, dotted, owner = reader.run.entries(part), part_name(part), label(reader, part)
+    owner, dotted = label(reader, part), part_name(part)
+    several = Slot(Unknown(part.node, "several optimizers are made"), part.node)
+    unlike = several if len({part_name(one) for one in made}) > 1 else None
+    open_ended = unlike or doubtful(reader, part)
+    if open_ended is not None:
+        for field in ("optimizer", *_KEYWORDS.values()):
+            reader.hide(field, open_ended, owner)
+        return
     name = optimizer_name(_known_path(dotted), fused=says(reader, part, "fused"))
     reader.state_value("optimizer", name, Slot(Known(name, part.node), part.node), owner)
-    if len(made) > 1:
-        slot = Slot(Unknown(part.node, "several optimizers are made"), part.node)
-        for field in ("learning_rate", "weight_decay"):
-            reader.hide(field, slot, owner)
-        return
-    plain_defaults = {"lr": 1e-3 if dotted in _DECAY else None, "weight_decay": _DECAY.get(dotted)}
-    for keyword, field in (("lr", "learning_rate"), ("weight_decay", "weight_decay")):
-        grouped = _in_groups(reader, entries.get("params"), keyword)
-        slot_of = grouped or entries.get(keyword)
-        default = plain_defaults[keyword]
-        if slot_of is not None:
-            reader.state(field, slot_of, f"{owner}.{keyword}")
-        elif OPEN in entries:
-            reader.hide(field, entries[OPEN], f"{owner}.**")
-        elif default is not None and not _may_be_groups(entries.get("params")):
-            reader.default(field, Default(default, dotted))
+    for keyword, field in _KEYWORDS.items():
+        if len(made) > 1:
+            reader.hide(field, several, owner)
+        else:
+            _setting(reader, part, keyword, field)
+
+
+def _setting(reader: ScriptReader, part: Thing, keyword: str, field: str) -> None:
+    """A keyword of the optimizer, the same of its first group of parameters, or the default."""
+    entries, dotted, owner = reader.run.entries(part), part_name(part), label(reader, part)
+    slot = _in_groups(reader, entries.get("params"), keyword) or entries.get(keyword)
+    if slot is not None:
+        reader.state(field, slot, f"{owner}.{keyword}")
+    elif OPEN in entries:
+        reader.hide(field, entries[OPEN], f"{owner}.**")
+    elif dotted in _DECAY and not _may_be_groups(entries.get("params")):
+        default = 1e-3 if keyword == "lr" else _DECAY[dotted]
+        reader.default(field, Default(default, dotted))
 
 
 def _known_path(dotted: str) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from workload.dialects.script_loop import LOADER, part_name
 from workload.dialects.script_reader import ScriptReader, plain
-from workload.dialects.script_values import Thing
+from workload.dialects.script_values import ON_A_CONDITION, Slot, Thing, Unknown
 
 
 def parts(reader: ScriptReader, role: str) -> list[Thing]:
     """The parts of a role that the script makes."""
     return reader.run.scene.loop.of(role)
+
+
+def doubtful(reader: ScriptReader, part: Thing) -> Slot | None:
+    """An unknown value at a part that may not be reached; None where it is."""
+    if part.node not in reader.run.scene.doubtful:
+        return None
+    return Slot(Unknown(part.node, ON_A_CONDITION), part.node)
 
 
 def label(reader: ScriptReader, part: Thing) -> str:

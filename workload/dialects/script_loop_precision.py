@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workload.dialects.script_loop import ACCELERATOR, AUTOCAST, ENGINE, SCALER, is_dtype
-from workload.dialects.script_loop_parts import label
+from workload.dialects.script_loop_parts import doubtful, label
 from workload.dialects.script_reader import NOT_PLAIN, ScriptReader, is_null, plain
 from workload.dialects.script_values import OPEN, Known, Slot, Thing, Unknown
 
@@ -52,7 +52,7 @@ def _accelerator(reader: ScriptReader, part: Thing) -> None:
 
 def _autocast(reader: ScriptReader, contexts: list[Thing]) -> None:
     """`torch.autocast`; several that do not agree leave it open."""
-    found = {_context(reader, one) for one in contexts}
+    found = {None if doubtful(reader, one) else _context(reader, one) for one in contexts}
     first = contexts[0]
     entries = reader.run.entries(first)
     slot = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from workload.dialects.class_paths import optimizer_name
 from workload.dialects.defaults.hugging_face import Default
 from workload.dialects.script_loop import DDP, ENGINE, FSDP, PLUGIN, part_name
-from workload.dialects.script_loop_parts import parts, the_part
+from workload.dialects.script_loop_parts import doubtful, label, parts, the_part
 from workload.dialects.script_reader import NOT_PLAIN, ScriptReader, plain
 from workload.dialects.script_surroundings import read_sharding
 from workload.dialects.script_values import OPEN, Known, Slot, Thing, Unknown
@@ -16,8 +16,11 @@ from workload.dialects.script_values import OPEN, Known, Slot, Thing, Unknown
 def read_wrappers(reader: ScriptReader) -> None:
     """Wrappers around the model, and plugins given to an Accelerator."""
     for part in parts(reader, FSDP)[:1]:
-        slot = Slot(Known(True, part.node), part.node)
-        reader.state_value("fsdp", True, slot, part_name(part))
+        slot, open_branch = Slot(Known(True, part.node), part.node), doubtful(reader, part)
+        if open_branch is not None:
+            reader.hide("fsdp", open_branch, label(reader, part))
+        else:
+            reader.state_value("fsdp", True, slot, label(reader, part))
     for part in parts(reader, DDP)[:1]:
         _flag(reader, part, "find_unused_parameters", "ddp_find_unused_parameters")
     for part in parts(reader, PLUGIN):

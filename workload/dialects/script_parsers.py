@@ -12,6 +12,7 @@ from collections.abc import Callable
 from workload.dialects.script_evaluate import evaluate
 from workload.dialects.script_names import FROM_COMMAND_LINE, Named, classify
 from workload.dialects.script_scene import Arguments, Scene
+from workload.dialects.script_spellings import ENUMERATIONS
 from workload.dialects.script_values import (
     OPEN,
     Items,
@@ -105,7 +106,10 @@ def _converted(value: Value, kind: Slot | None) -> Value:
     """A default that is a text goes through `type`, as a text of the command line would."""
     if kind is None or not isinstance(value, Known) or not isinstance(value.value, str):
         return value
-    work = _CONVERT.get(kind.value.name) if isinstance(kind.value, Symbol) else None
+    symbol = kind.value.name if isinstance(kind.value, Symbol) else ""
+    if symbol.rpartition(".")[2] in ENUMERATIONS:
+        return value
+    work = _CONVERT.get(symbol)
     if work is None:
         return Unknown(value.node, "converted by a function of its own")
     try:

@@ -137,6 +137,10 @@ class Scene:
     datasets: list[Slot] = field(default_factory=list)
     tokenized: list[dict[str, Slot]] = field(default_factory=list)
     splits: list[Slot] = field(default_factory=list)
+    open_branches: int = 0
+    """Branches around here of which the text does not say whether they run."""
+    doubtful: set[ast.AST] = field(default_factory=set)
+    """Calls inside such branches."""
     loop: Loop = field(default_factory=Loop)
     assumed: dict[str, int] = field(default_factory=dict)
     """Options whose default decided a condition, with the first line that asked."""
@@ -176,6 +180,11 @@ class Scene:
     def bind(self, name: str, slot: Slot) -> None:
         """Gives a name of the innermost scope its value."""
         self.memory.put(self.scopes[-1], name, slot)
+
+    def doubt(self, node: ast.AST) -> None:
+        """Notes a call that may not be reached."""
+        if self.open_branches:
+            self.doubtful.add(node)
 
     def assume(self, option: Option | None, node: ast.expr) -> None:
         """A condition is decided by the default of an option."""

@@ -15,7 +15,7 @@ from workload.dialects.script_reader import (
     line_of,
     plain,
 )
-from workload.dialects.script_values import OPEN, Known, Slot, Thing
+from workload.dialects.script_values import ON_A_CONDITION, OPEN, Known, Slot, Thing, Unknown
 
 _STAGE_IN_NAME = re.compile(r"(?:zero|stage|z)[-_]?(?:stage)?[-_]?([0-3])(?![0-9])", re.IGNORECASE)
 _TF32 = ("torch.backends.cuda.matmul.allow_tf32", "torch.backends.cuda.matmul.fp32_precision")
@@ -92,8 +92,13 @@ def read_surroundings(reader: ScriptReader) -> None:
     if run.scene.splits:
         reader.state("eval_split", run.scene.splits[0], "train_test_split.test_size")
     if run.scene.kernels:
-        node = run.scene.kernels[0]
-        reader.state_value("liger", True, Slot(Known(True, node), node), "apply_liger_kernel")
+        sure = [node for node in run.scene.kernels if node not in run.scene.doubtful]
+        node = (sure or run.scene.kernels)[0]
+        if sure:
+            reader.state_value("liger", True, Slot(Known(True, node), node), "apply_liger_kernel")
+        else:
+            why = Slot(Unknown(node, ON_A_CONDITION), node)
+            reader.hide("liger", why, "apply_liger_kernel")
 
 
 def _variables(reader: ScriptReader) -> None:

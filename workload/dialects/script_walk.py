@@ -137,12 +137,14 @@ def _branches(scene: Scene, node: ast.AST, bodies: Sequence[Sequence[ast.stmt]])
     """Walks bodies of which one runs; an empty one stands for "none does"."""
     since = scene.memory.last_owner
     reached: list[Overlay] = []
+    scene.open_branches += 1
     for body in bodies:
         scene.memory.fork()
         goes_on = walk(scene, body)
         overlay = scene.memory.leave()
         if goes_on:
             reached.append(overlay)
+    scene.open_branches -= 1
     if reached:
         scene.memory.join(reached, node, since)
     return bool(reached)
