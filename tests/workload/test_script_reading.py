@@ -596,3 +596,12 @@ def test_values_of_open_branches_are_all_told(before: str, told: list[str]) -> N
     assert "depends on a condition" in (found.source or "")
     assert all(one in (found.source or "") for one in told)
     assert (" or " in (found.source or "")) is bool(told)
+
+
+def test_the_main_guard_is_passed() -> None:
+    text = (
+        f"{TRL}from datasets import load_dataset\ndef main():\n    load_dataset('a/b')\n"
+        "    SFTTrainer(model='a/b', args=SFTConfig(seed=3)).train()\n"
+        "if __name__ == '__main__':\n    main()\nelse:\n    SFTConfig(seed=4)\n"
+    )
+    assert values(text, "datasets", "seed") == [["a/b"], 3]

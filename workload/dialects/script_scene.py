@@ -167,14 +167,14 @@ class Scene:
             if scope == self.module and self.stored is not None and self.stored[name] > 1:
                 return Unknown(node, f"{name} is assigned more than once")
             return slot.value
+        if name == "__name__":  # before the builtins, which have one of their own
+            return Known("__main__", node)
         dotted = well_known(name)
         if dotted:
             self.unimported.setdefault(name, node.lineno)
             return Symbol(dotted, node, imported=False)
         if name in _BUILTINS:
             return Symbol(f"builtins.{name}", node)
-        if name == "__name__":
-            return Known("__main__", node)
         return Unknown(node, f"{name} is not defined in this file")
 
     def bind(self, name: str, slot: Slot) -> None:
