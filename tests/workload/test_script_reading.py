@@ -548,7 +548,7 @@ third = SFTTrainer(model='c/d', args=warm)
 @pytest.mark.parametrize(
     ("choice", "task", "rate", "model"),
     [
-        (None, "sft", 1e-4, "a/b"),
+        (None, "grpo", 2e-6, "a/b"),
         ("#1", "sft", 1e-4, "a/b"),
         ("#2", "grpo", 2e-6, "a/b"),
         ("py_trl#3", "sft", 5e-5, "c/d"),
@@ -605,3 +605,13 @@ def test_the_main_guard_is_passed() -> None:
         "if __name__ == '__main__':\n    main()\nelse:\n    SFTConfig(seed=4)\n"
     )
     assert values(text, "datasets", "seed") == [["a/b"], 3]
+
+
+def test_continued_pretraining_of_unsloth_is_told_from_tuning() -> None:
+    text = (
+        "from unsloth import UnslothTrainer, UnslothTrainingArguments\n"
+        "args = UnslothTrainingArguments('o', learning_rate=5e-5, embedding_learning_rate=1e-5)\n"
+        "UnslothTrainer(model='a/b', args=args).train()\n"
+    )
+    task = field(text, "task")
+    assert (task.value, task.origin) == ("pretrain", "assumed")

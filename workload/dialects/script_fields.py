@@ -112,6 +112,10 @@ def read_compilation(reader: ScriptReader) -> None:
 def read_task(reader: ScriptReader) -> None:
     """The objective, by the trainer's class, else assumed from the model's."""
     run = reader.run
+    if "embedding_learning_rate" in run.entries(run.config):
+        text = "an embedding_learning_rate, which Unsloth has for continued pretraining"
+        reader.assumed("task", "pretrain", text)
+        return
     for thing in (run.trainer, run.config):
         task = task_of(thing.name) if thing else None
         if thing is not None and task is not None:

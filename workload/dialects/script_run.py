@@ -70,7 +70,8 @@ def choose_run(scene: Scene, number: int = 0) -> Run | None:
 
     Args:
         scene: the script.
-        number: of the run, in the order of `list_runs`; 0: the first.
+        number: of the run, in the order of `list_runs`; 0: the first, or the reinforcement
+            learning that supervised runs only prepare.
 
     Raises:
         InputError: the script has no run of this number; those it has are listed.
@@ -81,7 +82,7 @@ def choose_run(scene: Scene, number: int = 0) -> Run | None:
         runs = "; ".join(list_runs(scene))
         remedy = f"Choose one of: {runs}" if several else "Leave --trainer out: it has one"
         raise InputError(reason, file=scene.file, remedy=remedy)
-    moment = scene.moments[max(number, 1) - 1]
+    moment = scene.moments[number - 1] if number else _main_run(scene)
     if not (moment.trainer or scene.configs):
         return None
     trainer = moment.trainer
@@ -94,6 +95,20 @@ def choose_run(scene: Scene, number: int = 0) -> Run | None:
         held = moment.held.get(model.owner) or scene.memory.entries(model)
         adapter = held.get(ADAPTER, adapter)
     return Run(scene, moment, trainer, config, config_unknown, model, model_slot, adapter)
+
+
+def _main_run(scene: Scene) -> Moment:
+    """The first run; where supervised ones warm up for reinforcement learning, that one."""
+    tasks = [task_of(one.trainer.name) if one.trainer else None for one in scene.moments]
+    if tasks[0] == "sft":
+        for moment, task in zip(scene.moments, tasks, strict=True):
+            if task in _BY_GENERATION:
+                return moment
+    return scene.moments[0]
+
+
+_BY_GENERATION = frozenset({"grpo", "rloo", "ppo", "online_dpo"})
+"""Tasks whose trainer generates what it learns from."""
 
 
 def choose_loop(scene: Scene) -> Run | None:
