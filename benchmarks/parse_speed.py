@@ -1,9 +1,11 @@
 """Times reading: every sample file in one warm process, by format.
 
-`python benchmarks/parse_speed.py [--rounds 3]` prints a table and, as its last line, one JSON
-object. Files: `../shared/configs` beside the checkout where it is there, else
-`tests/workload/golden`. A file's time is the fastest of its rounds, so that a busy machine counts
-little; the first round fills the caches and counts nothing.
+`python benchmarks/parse_speed.py [--rounds 3] [--scripts DIR]` prints a table and, as its last
+line, one JSON object. Files: `../shared/configs` beside the checkout where it is there, else
+`tests/workload/golden`; with `--scripts` the Python scripts, notebooks and launch scripts under a
+folder, such as clones of repositories, where a crash ends in exit status 1. A file's time is the
+fastest of its rounds, so that a busy machine counts little; the first round fills the caches and
+counts nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ SHARED = ROOT.parent / "shared" / "configs"
 GOLDEN = ROOT / "tests" / "workload" / "golden"
 SCRIPTS = ROOT / "tests" / "workload" / "scripts"
 LIMITS = {"median_ms": 15.0, "slowest_ms": 300.0}
+SCRIPT_LIMITS = {"median_ms": 60.0, "slowest_ms": 1000.0}
+SCRIPT_ENDINGS = (".py", ".ipynb", ".sh", ".slurm")
+MAX_SCRIPT = 1_000_000
+CRASHED = "crashed"
 REFUSED = "refused"
 """Files that end in a message are timed as well."""
 
@@ -53,6 +59,14 @@ def samples() -> Iterator[Upload]:
             yield Upload(name, path.read_bytes())
 
 
+def scripts_under(folder: Path) -> Iterator[Upload]:
+    """The scripts and notebooks under a folder that are small enough to be uploaded."""
+    for path in sorted(folder.rglob("*")):
+        limit = MAX_SCRIPT * (5 if path.suffix == ".ipynb" else 1)
+        if path.name.endswith(SCRIPT_ENDINGS) and path.is_file() and path.stat().st_size <= limit:
+            yield Upload(path.name, path.read_bytes())
+
+
 def read_once(upload: Upload) -> tuple[str, float]:
     """The format of a file, and the milliseconds until it was read or refused."""
     begin = time.perf_counter()
@@ -60,6 +74,9 @@ def read_once(upload: Upload) -> tuple[str, float]:
         format_id = read_workload([upload]).format
     except InputError:
         format_id = REFUSED
+    except Exception as error:
+        print(f"{upload.name}: {error!r}", file=sys.stderr)
+        format_id = CRASHED
     return format_id, (time.perf_counter() - begin) * 1000
 
 
@@ -87,8 +104,10 @@ def speed(format_id: str, taken: list[tuple[float, str]]) -> Speed:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="of all files, after one unmeasured")
+    parser.add_argument("--scripts", type=Path, help="a folder of scripts and notebooks to read")
     given = parser.parse_args()
-    found = measure(list(samples()), given.rounds)
+    uploads = scripts_under(given.scripts) if given.scripts else samples()
+    found = measure(list(uploads), given.rounds)
     rows = [speed(name, found[name]) for name in sorted(found)]
     rows.append(speed("all", [one for taken in found.values() for one in taken]))
     for row in rows:
@@ -97,10 +116,12 @@ def main() -> None:
             f"  slowest {row.slowest_ms:7.2f} ms  {row.slowest}"
         )
     total = rows[-1]
-    for name, limit in LIMITS.items():
+    limits = SCRIPT_LIMITS if given.scripts else LIMITS
+    for name, limit in limits.items():
         value = getattr(total, name)
         print(f"{name:20} {value:8.2f}   limit {limit:g}: {'kept' if value < limit else 'MISSED'}")
     print(json.dumps({"formats": [asdict(row) for row in rows]}))
+    sys.exit(1 if CRASHED in found else 0)
 
 
 if __name__ == "__main__":

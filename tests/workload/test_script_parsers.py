@@ -266,3 +266,14 @@ def test_a_table_asked_with_an_option_gives_a_default() -> None:
     """
     found = fields(text)["learning_rate"]
     assert (found.value, found.origin) == (1e-4, "default")
+
+
+def test_what_must_be_given_at_the_start_is_not_written_over() -> None:
+    options = "parser.add_argument('--lr', type=float, required=True)"
+    done = edited(
+        ARGPARSE.format(options=options, field="learning_rate", value="args.lr"),
+        "learning_rate",
+        1e-4,
+    )
+    assert done.diff == ""
+    assert "Pass --lr 0.0001" in (done.outcomes[0].advice or "")

@@ -10,7 +10,7 @@ from audit.records.base import Json
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change
 from workload.dialects.script_names import FROM_COMMAND_LINE
-from workload.dialects.script_option_edits import option_default
+from workload.dialects.script_option_edits import given_at_launch, option_default
 from workload.dialects.script_reader import Placed, ScriptReader
 from workload.dialects.script_run import Run
 from workload.dialects.script_spellings import PREFERRED
@@ -71,6 +71,8 @@ def replace_value(script: Script, field: str, placed: Placed, value: Json) -> tu
     if slot.site is None or not (slot.holder or slot.within):
         raise cannot(script, field, value, "it depends on a condition or stands in no one place")
     option = option_of(slot.value)
+    if isinstance(slot.value, Unknown) and slot.value.why.startswith(FROM_COMMAND_LINE):
+        raise given_at_launch(field, slot, value)
     if option is not None:
         node = option_default(script, field, slot, option, value)
     else:

@@ -39,6 +39,15 @@ def option_default(script: Script, field: str, slot: Slot, option: Option, value
     return node
 
 
+def given_at_launch(field: str, slot: Slot, value: Json) -> CannotEdit:
+    """The refusal to write over what must be given when the script is started."""
+    site = slot.site
+    name = site.attr if isinstance(site, ast.Attribute) else field
+    line = site.lineno if site is not None else None
+    advice = f"Pass --{name} {value} where the script is launched"
+    return CannotEdit(f"{field} is read from the command line", advice, line)
+
+
 def _not_here(script: Script, slot: Slot, option: Option) -> str | None:
     """Why the default cannot be changed where it stands; None where it can."""
     node, site = slot.value.node, slot.site
