@@ -56,6 +56,7 @@ class Approvals:
     always: bool = False
     """A standing yes."""
     _settled: dict[str, Settled] = field(default_factory=dict)
+    _billed: dict[str, list[float | None]] = field(default_factory=dict)
 
     def settle(self, pair: str, quote: Callable[[Terms], Quote], terms: Terms) -> Settled:
         """Approve, change or refuse one pair of runs; its money is reserved under its name.
@@ -131,18 +132,24 @@ class Approvals:
         )
         return Decision(decision.approved, feedback, decision.changes)
 
-    def ended(self, pair: str, billed: float | None, *, started: bool) -> None:
-        """The pair has run, or never started: its reservation becomes what was billed, or nothing.
+    def ran(self, pair: str, billed: float | None) -> None:
+        """One run of the pair has ended; `billed` dollars, None where the runner does not tell."""
+        self._billed.setdefault(pair, []).append(billed)
 
-        Args:
-            pair: the name it was settled under.
-            billed: dollars, where the runner tells; None: the quote stands.
-            started: whether anything ran at all.
+    def close(self) -> None:
+        """The audit ends: each reservation becomes what was billed, or nothing where nothing ran.
+
+        Where one run of a pair does not tell what it cost, the quote of the pair stands.
         """
-        if started:
-            self.ledger.reconcile(pair, billed)
-        else:
-            self.ledger.release(pair)
+        for pair, settled in self._settled.items():
+            bills = self._billed.pop(pair, [])
+            if not settled.approved:
+                continue
+            if bills:
+                known = None not in bills
+                self.ledger.reconcile(pair, sum(filter(None, bills)) if known else None)
+            else:
+                self.ledger.release(pair)
         self.warn()
 
     def warn(self) -> None:

@@ -139,7 +139,10 @@ def test_case_60_released_when_nothing_ran_and_reconciled_with_the_bill() -> Non
     for started, billed, spent in ((False, None, 0), (True, 1.25, 1.25), (True, None, 5)):
         owner = Owner(YES)
         owner.settle(steps=50)
-        owner.approvals.ended("pair", billed, started=started)
+        if started:
+            owner.approvals.ran("pair", billed)
+        owner.approvals.close()
+        owner.approvals.close()
         assert owner.ledger.reserved == 0
         assert owner.ledger.spent == spent
     assert isinstance(owner.log[-1], LogData)
@@ -225,7 +228,9 @@ def test_random_sequences_never_overspend_never_run_twice_never_lose_money(round
             assert len(owner.asked) > asked
             assert last.usd is None or usd <= last.usd + 1e-9
         billed = {"runs": usd, "fails": None, "half price": usd / 2}[end]
-        owner.approvals.ended(pair, billed, started=end != "fails")
+        if end != "fails":
+            owner.approvals.ran(pair, billed)
+        owner.approvals.close()
         agreed += 0.0 if end == "fails" else billed or usd
         assert owner.ledger.reserved == 0
         assert owner.ledger.spent == pytest.approx(agreed)
