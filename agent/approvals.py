@@ -159,6 +159,11 @@ class Approvals:
             self.record(LogData(text=f"This audit has cost more than ${step:g} so far."))
 
 
+def nobody_to_ask(required: ApprovalRequiredData) -> Decision:
+    """The answer where no owner can be asked."""
+    return Decision(approved=False, feedback="nobody could be asked")
+
+
 def changed_terms(terms: Terms, changes: dict[str, Json]) -> Terms:
     """The terms with the owner's changes.
 

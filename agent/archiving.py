@@ -12,7 +12,8 @@ from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 
-from audit.log.archive import Archive, ArchiveFault
+from agent.settings import Settings
+from audit.log.archive import Archive, ArchiveFault, open_archive
 from audit.log.archived import read_archived, write_archived
 from audit.log.faults import record_fault
 from audit.log.ids import SHAPE
@@ -192,3 +193,11 @@ class Archiving:
     def _tell(self, error: ArchiveFault) -> None:
         sys.stderr.write(f"goblin: {error}\n")
         sys.stderr.flush()
+
+
+def open_archiving(settings: Settings, store: Store) -> Archiving | None:
+    """The archiving that the operator set up; None without an archive."""
+    if settings.archive is None:
+        return None
+    archive = open_archive(settings.archive, token=settings.models.hf_token, hub=settings.hub_url)
+    return Archiving(store, archive, settings.data_dir)

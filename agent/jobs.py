@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent.archiving import open_archiving
+from agent.decisions import Decisions
 from agent.offline import sealed
 from agent.request import NOBODY, AuditRequest, Visitor, check_request, request_from
 from agent.settings import Settings
@@ -26,14 +28,13 @@ from audit.log.retention import delete_audit, delete_old
 from audit.log.store import STATUS_AFTER, AuditEnded, Store
 from audit.log.uploads import UploadFolder
 from audit.records.errors import SetupError, UnknownName, UserError
-from audit.records.events import CancelledData, ErrorData, Event
+from audit.records.events import ApprovalRequiredData, CancelledData, ErrorData, Event
 from audit.records.report import Report
 from audit.records.upload import Upload, plainly_named
 
 if TYPE_CHECKING:
-    from agent.archiving import Archiving
+    from agent.approvals import Decision
     from agent.rebuild import EditChoice
-    from agent.second_round import Recorded
 
 __all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
 
@@ -84,7 +85,8 @@ class Jobs:
         self._turns = Turns(settings.workers)
         self._allowance = Allowance(settings)
         self._jobs: dict[str, _Job] = {}
-        self._archiving = self._open_archive()
+        self._decisions = Decisions()
+        self._archiving = open_archiving(settings, self._store)
         for audit_id in close_interrupted(self._store):
             self._keep(audit_id)
         self._clean()
@@ -130,16 +132,6 @@ class Jobs:
         if time.monotonic() - self._cleaned > CLEAN_EVERY:
             self._clean()
         return started
-
-    def _open_archive(self) -> Archiving | None:
-        if self._settings.archive is None:
-            return None
-        from agent.archiving import Archiving
-        from audit.log.archive import open_archive
-
-        token, hub = self._settings.models.hf_token, self._settings.hub_url
-        archive = open_archive(self._settings.archive, token=token, hub=hub)
-        return Archiving(self._store, archive, self._settings.data_dir)
 
     def storage_note(self, audit_id: str) -> str:
         """Why the link may not outlive a restart, in words; empty where all is well."""
@@ -232,6 +224,19 @@ class Jobs:
         if job is not None:
             job.stop.set()
             self._turns.wake()
+
+    def decide(self, audit_id: str, owner_token: str, call_id: str, decision: Decision) -> None:
+        """Approve or decline the runs that wait; raises UserError where nothing waits."""
+        self._check_owner(audit_id, owner_token)
+        self._decisions.decide(audit_id, call_id, decision)
+
+    def pending(self, audit_id: str) -> ApprovalRequiredData | None:
+        """What waits for the owner's decision."""
+        return self._decisions.pending(audit_id)
+
+    def abandon(self, audit_id: str, owner_token: str) -> bool:
+        """Decline what waits, because the owner starts another audit; whether anything did."""
+        return self.owns(audit_id, owner_token) and self._decisions.abandon(audit_id)
 
     def delete(self, audit_id: str, owner_token: str) -> None:
         """Cancel if need be, then remove events and uploaded bytes."""
@@ -366,6 +371,7 @@ class Jobs:
                     ),
                 )
         finally:
+            self._decisions.close(audit_id)
             self._keep(audit_id)
             self._allowance.end(visitor)
             with self._lock:
@@ -374,6 +380,7 @@ class Jobs:
     def _run(self, audit_id: str, request: AuditRequest, stop: threading.Event) -> None:
         from agent.drive import drive
         from agent.loop import run_audit
+        from agent.second_round import taken_over
 
         events = run_audit(
             request,
@@ -381,18 +388,10 @@ class Jobs:
             audit_id,
             cancelled=stop.is_set,
             models=self._settings.models,
-            taken=self._taken(request),
+            taken=taken_over(request, self._store),
             measuring=self._settings.measuring,
+            ask=self._decisions.open(audit_id, stop.is_set).wait,
         )
         with sealed(request.offline):
             for _ in drive(events):
                 pass
-
-    def _taken(self, request: AuditRequest) -> Recorded | None:
-        """What a second round takes over; None where its first round is gone by now."""
-        from agent.second_round import recorded
-
-        try:
-            return recorded(self._store.events(request.parent)) if request.parent else None
-        except UserError:
-            return None

@@ -2,7 +2,7 @@
 
 Nothing billable starts before its price is reserved, so that two runs that each fit under the cap
 never overspend it together. A reservation ends released (nothing was billed) or reconciled (what
-was billed). A bill of 0 or none is taken as not known: the estimate stays.
+was billed; where that is not known, the estimate stays).
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Ledger:
             self._reserved.pop(run, None)
 
     def reconcile(self, run: str, billed: float | None) -> float:
-        """The run has ended: what it cost is spent; returns that."""
+        """The run has ended: what it cost is spent, the estimate for None; returns that."""
         with self._lock:
             estimate = self._reserved.pop(run, 0.0)
-            usd = billed if billed else estimate
+            usd = estimate if billed is None else billed
             self._spent["runner"] += usd
             return usd
 

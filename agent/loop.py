@@ -14,10 +14,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from typing import Protocol
 
+from agent.approvals import Approvals, Decision, nobody_to_ask
 from agent.backends import Backend, Desk
 from agent.budget import Budget, Limits
 from agent.conversation import Conversation, counted
 from agent.guards import MAX_NUDGES, Guards
+from agent.ledger import Ledger
 from agent.named import BACKENDS, MODELS, make
 from agent.purse import Paid, who_pays
 from agent.report import Made, build_report
@@ -30,6 +32,7 @@ from agent.synthesis import completed_by, finish, tier_of, who_did_what
 from audit.records.base import Record
 from audit.records.errors import Cancelled, SetupError, UserError
 from audit.records.events import (
+    ApprovalRequiredData,
     CancelledData,
     ErrorData,
     Event,
@@ -63,6 +66,7 @@ async def run_audit(
     cancelled: Callable[[], bool] = lambda: False,
     taken: Recorded | None = None,
     measuring: Measuring | None = None,
+    ask: Callable[[ApprovalRequiredData], Decision] = nobody_to_ask,
 ) -> AsyncIterator[Event]:
     """Run one audit; the events come as they are written.
 
@@ -75,18 +79,21 @@ async def run_audit(
         cancelled: asked between all calls and inside longer stages.
         taken: what a second round takes over from its first.
         measuring: what a measuring runner may use; None: what the environment states.
+        ask: waits for the owner's decision where a run costs money.
 
     Raises:
         AuditEnded: the audit has an end already.
     """
-    spine = _Spine(log, audit_id)
+    spine = _Spine(log, audit_id, Ledger(request.max_usd))
     start = time.perf_counter()
     talk: Conversation | None = None
     run: AuditRun | None = None
     try:
         search = spine.researcher(request, cancelled)
         may = measuring or read_settings(os.environ).measuring
-        run = AuditRun(make_services(request, spine.record, cancelled, search, may))
+        approvals = Approvals(spine.ledger, spine.record, ask, request.always)
+        services = make_services(request, spine.record, cancelled, search, approvals, may)
+        run = AuditRun(services)
         spine.record(_started(run.services))
         spine.paid = paid = _paid(request, backend, models)
         talk = _conversation(run, backend, paid)
@@ -94,11 +101,15 @@ async def run_audit(
         if taken is not None:
             take_over(run, taken)
             talk.go_on()
-        async with aclosing(talk.turns()) as turns:
-            async for _ in turns:
-                for event in spine.taken():
-                    yield event
-        spine.record(FinalReportData(report=_report(run, talk, start)))
+        try:
+            async with aclosing(talk.turns()) as turns:
+                async for _ in turns:
+                    for event in spine.taken():
+                        yield event
+            report = _report(run, talk, start)
+        finally:
+            approvals.close()
+        spine.record(FinalReportData(report=report))
     except Cancelled:
         spine.record(CancelledData(text="Cancelled by its owner; what was found until then stays."))
     except UserError as error:
@@ -115,8 +126,8 @@ async def run_audit(
 class _Spine:
     """Writes the events of one audit, those of its sub-agents too, and hands them on."""
 
-    def __init__(self, log: Log, audit_id: str) -> None:
-        self._log, self._audit_id = log, audit_id
+    def __init__(self, log: Log, audit_id: str, ledger: Ledger) -> None:
+        self._log, self._audit_id, self.ledger = log, audit_id, ledger
         self._written: deque[Event] = deque()
         self.budget: Budget | None = None
         """Of the audit; what a sub-agent uses counts there."""
@@ -128,6 +139,8 @@ class _Spine:
         event = self._log.append(self._audit_id, data, parent_call_id=call_id)
         if event is not None:
             self._written.append(event)
+        if isinstance(data, UsageData) and data.usd:
+            self.ledger.spend("model", data.usd)
 
     def taken(self) -> Iterator[Event]:
         """The events that were written since the last call."""

@@ -69,6 +69,10 @@ class AuditRequest:
     scaled to it. None: those of a log beside the file, where there is one."""
     steps: int = 50
     """Timed optimizer steps per arm of a benchmark."""
+    always: bool = False
+    """A standing yes to runs that have a price and fit under `max_usd`."""
+    max_usd: float | None = None
+    """Dollars that model and runs may cost together; None: no cap."""
     max_turns: int = 16
     """Turns that the backend may take before the rules finish the audit."""
     offline: bool = False
@@ -97,6 +101,8 @@ class AuditRequest:
             "step_s": self.step_s,
             "steps": self.steps,
             "max_turns": self.max_turns,
+            "always": self.always,
+            "max_usd": self.max_usd,
             "offline": self.offline,
             "parent": self.parent,
             "leave_out": sorted(self.leave_out),
@@ -151,6 +157,7 @@ def check_request(request: AuditRequest) -> None:
         ("nodes", request.nodes, 1, MAX_NODES),
         ("steps", request.steps, 1, MAX_STEPS),
         ("max_turns", request.max_turns, 0, 100),
+        ("max_usd", request.max_usd or 0.0, 0, 1e6),
     ):
         if not low <= value <= high:
             message = f"{name} is {value}; it must lie between {low} and {high}"

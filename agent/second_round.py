@@ -24,6 +24,7 @@ from audit.records.workload import Workload
 
 if TYPE_CHECKING:
     from agent.run import AuditRun
+    from audit.log.store import Store
 
 TAKEN: tuple[StageName, ...] = ("parse", "profile", "query")
 """The stages that a second round takes over."""
@@ -40,6 +41,14 @@ class Recorded(NamedTuple):
     profile: Profile
     findings: tuple[Finding, ...]
     checked: tuple[Check, ...]
+
+
+def taken_over(request: AuditRequest, store: Store) -> Recorded | None:
+    """What a second round takes over; None where its first round is gone by now."""
+    try:
+        return recorded(store.events(request.parent)) if request.parent else None
+    except UserError:
+        return None
 
 
 def recorded(events: Sequence[Event]) -> Recorded:

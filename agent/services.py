@@ -6,6 +6,8 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from agent.approvals import Approvals, nobody_to_ask
+from agent.ledger import Ledger
 from agent.request import DEFAULT_HARDWARE, AuditRequest
 from agent.settings import Measuring
 from audit.records.base import Record
@@ -36,6 +38,8 @@ class Services:
     cancelled: Callable[[], bool]
     research: Callable[[str, str], Research]
     """Researches a task for the call of that id."""
+    approvals: Approvals
+    """Asked before a run that costs money."""
 
     def check_cancelled(self) -> None:
         """Raise Cancelled when the owner asked to stop; called between all longer steps."""
@@ -88,6 +92,7 @@ def make_services(
     record: Callable[[Record], object],
     cancelled: Callable[[], bool],
     research: Callable[[str, str], Research] = search_only,
+    approvals: Approvals | None = None,
     measuring: Measuring = Measuring(),  # noqa: B008 (frozen)
 ) -> Services:
     """The services of one request.
@@ -109,6 +114,7 @@ def make_services(
         record=record,
         cancelled=cancelled,
         research=research,
+        approvals=approvals or Approvals(Ledger(), record, nobody_to_ask),
     )
 
 

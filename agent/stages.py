@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agent.billing import PAIR, on_terms, settle_pair
 from agent.effects import anchored_steps, in_order, with_effects
 from agent.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
@@ -206,6 +207,12 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
         anchor=services.anchoring(_read(state)).anchor,
         profile=bench_id == BEFORE,
     )
+    if state.not_run is None:
+        settled = settle_pair(spec, state, services.runner, services.approvals)
+        if settled is not None and settled.approved:
+            spec = on_terms(spec, settled.terms)
+        elif settled is not None:
+            state = state.moved(not_run=f"The runs were not approved: {settled.reason}")
     if state.not_run is not None:
         return state.moved(benches=(*state.benches, _empty(spec, bench_id)))
     try:
@@ -245,6 +252,8 @@ def _run(spec: Spec, bench_id: str, services: Services) -> Bench:
     except (Cancelled, TookTooLong):
         runner.cancel(run_id)
         raise
+    finally:
+        services.approvals.ran(PAIR, runner.billed(run_id))
     return runner.collect(run_id, bench_id)
 
 

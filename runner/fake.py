@@ -61,6 +61,11 @@ class FakeRunner:
         """A projection has ended before it can be cancelled: nothing happens."""
         self._spec(run_id)
 
+    def billed(self, run_id: str) -> float | None:
+        """Nothing."""
+        self._spec(run_id)
+        return 0.0
+
     def collect(self, run_id: str, bench_id: str) -> Bench:
         """The projected figures of every arm.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -52,6 +53,8 @@ class Run:
         self.reason = ""
         self.news: Queue[Progress | None] = Queue()
         self.stop = threading.Event()
+        self.used_s = 0.0
+        """Wall time in the worker."""
 
 
 class LocalRunner:
@@ -154,6 +157,11 @@ class LocalRunner:
             run.stop.set()
             self.close()
 
+    def billed(self, run_id: str) -> float | None:
+        """The operator's price for the time that the cards were in use; a kept result is free."""
+        run = self._run(run_id)
+        return (self._price or 0.0) * run.used_s / 3600 * run.spec.gpus
+
     def collect(self, run_id: str, bench_id: str) -> Bench:
         """The figures of every arm.
 
@@ -254,9 +262,10 @@ class LocalRunner:
         return found
 
     def _ordered(self, run: Run, order: Order) -> MeasuredRun:
-        worker = self._alive()
+        worker, start = self._alive(), time.monotonic()
         worker.send(order.model_dump(mode="json"))
         for event in worker.events(order.limit_s + 60.0, run.stop.is_set):
+            run.used_s = time.monotonic() - start
             if event["event"] == "result":
                 return MeasuredRun.model_validate(event["run"])
             if event["event"] == "error":

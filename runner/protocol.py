@@ -76,6 +76,10 @@ class Runner(Protocol):
         """Stop the run; cancelling an ended one does nothing."""
         ...
 
+    def billed(self, run_id: str) -> float | None:
+        """Dollars that an ended run cost; None: not known, such as a bill that has not come."""
+        ...
+
     def collect(self, run_id: str, bench_id: str) -> Bench:
         """The figures; raises RunFailed with the reason when there are none."""
         ...

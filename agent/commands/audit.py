@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.api import report_of
+from agent.commands.approve import decide
 from agent.commands.files import read_files
 from agent.commands.options import (
     Card,
@@ -62,6 +63,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offline", action="store_true", help="refuse whatever would reach for the network"
     )
+    parser.add_argument(
+        "--yes", action="store_true", help="approve runs that have a price and fit under --max-usd"
+    )
+    parser.add_argument(
+        "--max-usd", type=float, metavar="N", help="what model and runs may cost together"
+    )
     parser.add_argument("--json", action="store_true", help="one event per line, the last is final")
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to print the report")
     parser.add_argument(
@@ -111,6 +118,8 @@ def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
         steps=given.steps,
         max_turns=given.max_turns,
         offline=given.offline,
+        always=given.yes,
+        max_usd=given.max_usd,
     )
 
 
@@ -122,6 +131,8 @@ def _follow(jobs: Jobs, started: Started, given: argparse.Namespace) -> int:
             if given.json:
                 sys.stdout.write(event.model_dump_json() + "\n")
                 sys.stdout.flush()
+            if event.type == "approval_required":
+                decide(jobs, started, event)
     except KeyboardInterrupt:
         jobs.cancel(started.audit_id, started.owner_token)
         if given.json:

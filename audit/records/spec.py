@@ -9,6 +9,7 @@ from hashlib import sha256
 from pydantic import Field
 
 from audit.records.base import ArmName, Record
+from audit.records.terms import Terms
 from audit.records.workload import Workload
 
 
@@ -60,6 +61,8 @@ class Spec(Record):
     stop: Stop = Stop()
     anchor: Anchor | None = None
     """Projections are scaled to it; a measuring runner ignores it."""
+    terms: Terms | None = None
+    """On what its owner approved a run that costs money; None: nobody was asked."""
 
     @cached_property
     def conditions(self) -> str:

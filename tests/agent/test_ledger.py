@@ -60,12 +60,12 @@ def test_two_runs_that_each_fit_do_not_fit_together() -> None:
     ledger.reserve("b", 6)
 
 
-def test_a_bill_of_nothing_is_not_known_and_the_estimate_stays() -> None:
+def test_without_a_bill_the_estimate_stays() -> None:
     ledger = Ledger(10)
-    for run, billed in (("a", 0.0), ("b", None)):
+    for run, billed, spent in (("a", None, 2), ("b", 0.0, 0), ("c", 1.5, 1.5)):
         ledger.reserve(run, 2)
-        assert ledger.reconcile(run, billed) == 2
-    assert ledger.spent == 4
+        assert ledger.reconcile(run, billed) == spent
+    assert ledger.spent == 3.5
 
 
 def test_each_doubling_is_told_once() -> None:
