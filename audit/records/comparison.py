@@ -5,8 +5,32 @@ from __future__ import annotations
 from typing import Literal
 
 from audit.records.base import Interval, Provenance, Record
+from audit.records.finding import Semantics
 
 Verdict = Literal["faster", "slower", "no_difference", "not_comparable", "failed"]
+
+
+Clock = Literal["wall", "cpu"]
+"""wall: elapsed time. cpu: time of the arm's process on a core."""
+
+
+class Parity(Record):
+    """Whether both arms trained the same: loss and gradient norm at the same step of both."""
+
+    kind: Literal["stepwise", "window"]
+    """stepwise: the same samples at the same step, held against tolerances. window: means over the
+    timed steps, to look at; no tolerance is meaningful."""
+    semantics: Semantics
+    """The weakest of the edits that ran."""
+    steps: int
+    """Steps held against each other."""
+    loss: float
+    """Largest relative difference; of means where `kind` is window."""
+    grad_norm: float
+    loss_tolerance: float | None = None
+    grad_norm_tolerance: float | None = None
+    reason: str = ""
+    """Why it is this kind, in one plain sentence."""
 
 
 class Comparison(Record):
@@ -24,3 +48,15 @@ class Comparison(Record):
     loss_parity: Literal["same", "differs", "not_run"] = "not_run"
     reason: str = ""
     """Why the verdict is what it is, in one plain sentence."""
+    interval_kind: Literal["paired_rounds", "calibrated_pairs"] | None = None
+    """paired_rounds: block bootstrap over the rounds of this run. calibrated_pairs: the estimator's
+    error on published before/after pairs."""
+    rounds: int | None = None
+    """Paired rounds behind the interval; None where nothing ran."""
+    steps: int | None = None
+    """Timed steps per arm in those rounds."""
+    clock: Clock | None = None
+    """The time that the verdict is made of."""
+    other_clock: Interval | None = None
+    """The same ratio by the other clock, where both are known: a check, never the verdict."""
+    parity: Parity | None = None
