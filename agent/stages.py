@@ -15,12 +15,13 @@ from agent.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
 from agent.watch import TookTooLong
-from audit.records.base import ArmName
+from audit.records.base import ArmName, Json
 from audit.records.comparison import Comparison
 from audit.records.errors import Cancelled, MissingFacts, ModelMistake, RunFailed
 from audit.records.events import ProgressData, StageName
-from audit.records.finding import FieldEdit, Finding
+from audit.records.finding import FieldEdit, Finding, Semantics
 from audit.records.metrics import Bench, Metrics
+from audit.records.patch import Patch
 from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
 
@@ -299,7 +300,27 @@ def _compared(state: AuditState, before: Bench, after: Bench | None) -> Comparis
     if alone.workload != first.workload:
         reason = "The two benchmarks did not start from the same file."
         return Comparison(**ids, verdict="not_comparable", reason=reason)
-    return compare_arms(first, second, **ids)
+    return compare_arms(
+        first,
+        second,
+        before_id=before.id,
+        after_id=after.id,
+        measured=after.measured,
+        semantics=weakest_semantics(state.patch, after),
+    )
+
+
+def weakest_semantics(patch: Patch | None, bench: Bench) -> Semantics:
+    """The class of what a benchmark's edits may change: the weakest of those that ran."""
+    ran = bench.measured.translation.edits if bench.measured else None
+    edits = patch.edits if patch else ()
+    classes = {edit.semantics for edit in edits if edit.applied and _ran(edit.field, ran)}
+    order: tuple[Semantics, ...] = ("dynamics", "numerics", "neutral")
+    return next((name for name in order if name in classes), "neutral")
+
+
+def _ran(field: str, ran: Mapping[str, Json] | None) -> bool:
+    return ran is None or field in ran
 
 
 def _arm(bench: Bench, name: ArmName) -> Metrics:

@@ -16,7 +16,7 @@ from audit.records.metrics import MemoryKind, Metrics
 from audit.records.profile import Part
 from audit.records.spec import Spec
 from kb.catalog.hardware import Hardware
-from runner.worker.schedule import half_width
+from runner.statistics import half_width
 
 NAME = "local"
 
@@ -67,7 +67,7 @@ def _figures(
 ) -> dict[str, Any]:
     seconds = sum(row.seconds for row in rows)
     tokens = sum(row.real_tokens for row in rows)
-    spread = half_width(rows, (arm.arm,))
+    spread = half_width(rows, (arm.arm,), "wall")
     spread = spread if math.isfinite(spread) else 0.0
     cards = spec.gpus * spec.nodes
     step = seconds / len(rows)

@@ -38,7 +38,7 @@ def paired(run: MeasuredRun, semantics: Semantics, margin: float) -> Paired | No
         margin: what the interval must pass to be called.
     """
     rows = [row for arm in run.arms for row in arm.timed]
-    choice = clock_of(run)
+    choice = clock_of(run.manifest, run.translation.arms, rows)
     found = estimate(rows, choice.clock)
     if found is None:
         return None

@@ -19,12 +19,13 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from audit.records.base import ArmName
-from audit.records.measured import MeasuredRun, StepRow
+from audit.records.comparison import Clock
+from audit.records.measured import Manifest, StepRow
+from audit.records.translated import TranslatedArm
 
-Clock = Literal["wall", "cpu"]
 BLOCK = 2
 """Rounds: one AB, one BA."""
 DRAWS = 1000
@@ -149,19 +150,20 @@ class ClockChoice(NamedTuple):
     why: str
 
 
-def clock_of(run: MeasuredRun) -> ClockChoice:
+def clock_of(
+    manifest: Manifest, arms: Sequence[TranslatedArm], rows: Iterable[StepRow]
+) -> ClockChoice:
     """Process CPU time where it holds all the work of a step, else the time on the wall.
 
     On a CPU that others use too, CPU time leaves out the moments in which the process was not on a
     core: it halves the noise. It is whole only where one process with one thread does everything.
     """
-    manifest = run.manifest
     if manifest.device_kind != "cpu":
         return ClockChoice("wall", "the work is done on the card")
     if manifest.ranks > 1 or manifest.threads > 1:
         return ClockChoice("wall", "several processes or threads share the work")
-    if any(arm.recipe.loader.workers for arm in run.translation.arms):
+    if any(arm.recipe.loader.workers for arm in arms):
         return ClockChoice("wall", "loader processes do part of the work")
-    if any(row.cpu_seconds is None for arm in run.arms for row in arm.timed):
+    if any(row.cpu_seconds is None for row in rows):
         return ClockChoice("wall", "the CPU time of the steps is not known")
     return ClockChoice("cpu", "one process with one thread does all the work of a step")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from audit.records.base import ArmName
+from audit.records.comparison import Clock
 from audit.records.measured import (
     ArmFailure,
     Manifest,
@@ -25,6 +26,7 @@ from audit.records.measured import (
     StopReason,
 )
 from audit.records.profile import Part
+from runner.statistics import clock_of
 from runner.worker.hosts import HostLost, HostProcess, Hosts
 from runner.worker.order import Order
 from runner.worker.sampling import Sampler
@@ -156,11 +158,16 @@ class Job:
             alone = len(self.live) < len(self.names) and number + 1 >= self.order.stop.least_rounds
             if not self.live or alone:
                 return "failed"
-            if is_narrow(self.rows, self.live, self.order.stop):
+            if is_narrow(self.rows, self.live, self.order.stop, self._clock()):
                 return "narrow_enough"
             if time.monotonic() - self._start > share * self.order.stop.seconds:
                 return "rounds_done" if number + 1 == total else "budget_used"
         return "rounds_done"
+
+    def _clock(self) -> Clock:
+        """The time that the verdict will be made of."""
+        timed = [row for row in self.rows if row.round >= 0]
+        return clock_of(self.manifest, self.order.translation.arms, timed).clock
 
     def _round(self, number: int, count: int, total: int) -> None:
         """Some steps of every arm, back to back, in this round's order."""

@@ -8,8 +8,9 @@ import random
 from audit.records.base import ArmName
 from audit.records.measured import StepRow
 from audit.records.spec import Stop
+from runner.statistics import half_width
 from runner.worker.sampling import read_amd, read_nvidia
-from runner.worker.schedule import half_width, is_narrow, is_warm, steps_per_round, turn_of
+from runner.worker.schedule import is_narrow, is_warm, steps_per_round, turn_of
 
 BOTH: tuple[ArmName, ...] = ("baseline", "patched")
 
@@ -52,12 +53,12 @@ def test_the_stop_looks_at_width_and_never_at_the_side() -> None:
     assert not is_narrow(rows(0.02, 5), BOTH, stop)
     assert not is_narrow(rows(0.3, 10), BOTH, stop)
     faster, slower = rows(0.1, 12, ratio=2.0), rows(0.1, 12, ratio=0.5)
-    assert math.isclose(half_width(faster, BOTH), half_width(slower, BOTH))
+    assert math.isclose(half_width(faster, BOTH, "wall"), half_width(slower, BOTH, "wall"))
 
 
 def test_warm_up_rows_are_no_rounds() -> None:
     cold = [row.model_copy(update={"round": -1}) for row in rows(0.1, 4)]
-    assert half_width(cold, BOTH) == math.inf
+    assert half_width(cold, BOTH, "wall") == math.inf
 
 
 def test_the_makers_tools_are_read_and_what_they_do_not_know_is_left_out() -> None:
