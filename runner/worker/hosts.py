@@ -74,6 +74,7 @@ class HostProcess:
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._errors: list[str] = []
+        self._readers: list[threading.Thread] = []
         self._follow(self._process.stdout, self._lines.put, ends=True)
         self._follow(self._process.stderr, self._keep_error, ends=False)
 
@@ -81,10 +82,14 @@ class HostProcess:
         def read() -> None:
             for line in stream or ():
                 keep(line)
+            if stream is not None:
+                stream.close()
             if ends:
                 keep(None)
 
-        threading.Thread(target=read, daemon=True).start()
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        self._readers.append(reader)
 
     def _keep_error(self, line: str) -> None:
         self._errors = [*self._errors[-20:], line.rstrip()]
@@ -142,6 +147,8 @@ class HostProcess:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
+        for reader in self._readers:
+            reader.join(timeout=GRACE)
 
 
 class Hosts:
