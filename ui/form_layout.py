@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any, NamedTuple
 
 import gradio as gr
 
 from agent.available import offers
+from agent.named import RUNNERS, make
 from agent.request import DEFAULT_HARDWARE
 from agent.settings import Settings
+from audit.records.spec import Spec
 from kb.catalog.hardware import Hardware, all_hardware
 from ui.verdict import FORMATS
 
@@ -89,6 +92,12 @@ def lay_out_form(settings: Settings) -> Form:
                 elem_id="gg-gpus",
             )
         run = gr.Button("Audit my file", variant="primary", elem_id="gg-run")
+        gr.HTML(
+            f'<p class="gg-hint" id="gg-quote">{quote_text(settings.runner)}</p>',
+            apply_default_css=False,
+            js_on_load=None,
+            elem_classes=["gg"],
+        )
         with gr.Accordion("Data lengths and versions (optional)", open=False, elem_id="gg-more"):
             gr.Markdown(
                 "Tokens per sample. They sharpen speed and padding; without them they are assumed.",
@@ -147,6 +156,16 @@ def lay_out_form(settings: Settings) -> Form:
                 )
             form["backend"] = _backend(settings)
     return Form(form, run, upload_tab, paste_tab)
+
+
+def quote_text(name: str) -> str:
+    """What an audit costs, in the words of the runner itself; a billable one asks first."""
+    runner = make("runner", name, RUNNERS)
+    if runner.capabilities().billable:
+        return "A run is quoted in time and money first, and waits for your yes."
+    quote = runner.quote(Spec(arms=(), hardware=DEFAULT_HARDWARE))
+    cost = "Costs nothing" if not quote.usd else f"Costs about ${quote.usd:.2f}"
+    return escape(f"{cost}: {quote.note}." if quote.note else f"{cost}.")
 
 
 def _backend(settings: Settings) -> Any:

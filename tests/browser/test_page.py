@@ -35,15 +35,15 @@ def test_the_first_view_holds_a_finished_audit(visitor: Visitor, app: App) -> No
     assert page.locator("#gg-report [data-provenance]").count() > 8
 
 
-@pytest.mark.parametrize("name", sample_names())
-def test_a_sample_is_one_click(visitor: Visitor, app: App, name: str) -> None:
+def test_a_sample_is_one_click(visitor: Visitor, app: App) -> None:
     page = visitor.page
-    open_page(page, app.url)
-    page.get_by_role("button", name=name, exact=True).click()
-    view(page, "report")
-    expect(page.locator("#gg-verdict")).to_contain_text(name)
-    assert page.url == f"{app.url}/?sample={name}"
-    assert overflow(page) == 0
+    for name in sample_names():
+        open_page(page, app.url)
+        page.get_by_role("button", name=name, exact=True).click()
+        view(page, "report")
+        expect(page.locator("#gg-verdict")).to_contain_text(name)
+        assert page.url == f"{app.url}/?sample={name}"
+        assert overflow(page) == 0
 
 
 def test_a_sample_link_recomputes_with_its_card(visitor: Visitor, app: App) -> None:
@@ -58,50 +58,44 @@ def test_a_sample_link_recomputes_with_its_card(visitor: Visitor, app: App) -> N
     expect(page.locator("#gg-part-trouble")).to_contain_text("mi300x")
 
 
-@pytest.mark.parametrize("asked", ["0" * 32, "../../etc/passwd", EVIL, "x" * 500])
-def test_a_link_to_no_audit_says_so_in_words(visitor: Visitor, app: App, asked: str) -> None:
+def test_a_link_to_no_audit_says_so_in_words(visitor: Visitor, app: App) -> None:
     page = visitor.page
-    page.goto(f"{app.url}/?audit={asked}")
-    view(page, "gone")
-    expect(page.locator("#gg-headline")).to_have_text("No audit under this link")
-    expect(page.locator("#gg-part-run_head a")).to_have_text("Audit a file")
-    assert page.locator("#gg-part-run_head img").count() == 0
+    for asked in ("0" * 32, "../../etc/passwd", EVIL, "x" * 500):
+        page.goto(f"{app.url}/?audit={asked}")
+        view(page, "gone")
+        expect(page.locator("#gg-headline")).to_have_text("No audit under this link")
+        expect(page.locator("#gg-part-run_head a")).to_have_text("Audit a file")
+        assert page.locator("#gg-part-run_head img").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "said"),
-    [
-        ("empty.yml", b"", "empty.yml"),
-        ("picture.yml", b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "picture.yml"),
-        ("latin.yml", "name: caf\xe9\n".encode("latin-1"), "latin.yml"),
-        ("notes.txt", b"hello there\n", "notes.txt"),
-        ("tool.exe", b"MZ\x00\x00", "tool.exe"),
-        ("broken.py", b"from trl import SFTConfig\nSFTConfig(\n", "broken.py, line"),
-        ("shop.yml", b"price: 3\ncolour: red\n", "shop.yml"),
-        (
-            "bomb.yml",
-            b"a: &a [x, x]\nb: &b [*a, *a]\nc: !!python/object:os.system {}\n",
-            "bomb.yml",
-        ),
-    ],
-)
-def test_bad_files_are_told_inline(
-    visitor: Visitor, app: App, name: str, data: bytes, said: str
-) -> None:
+BAD = [
+    ("empty.yml", b"", "empty.yml"),
+    ("picture.yml", b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "picture.yml"),
+    ("latin.yml", "name: caf\xe9\n".encode("latin-1"), "latin.yml"),
+    ("notes.txt", b"hello there\n", "notes.txt"),
+    ("tool.exe", b"MZ\x00\x00", "tool.exe"),
+    ("broken.py", b"from trl import SFTConfig\nSFTConfig(\n", "broken.py, line"),
+    ("shop.yml", b"price: 3\ncolour: red\n", "shop.yml"),
+    ("bomb.yml", b"a: &a [x, x]\nb: &b [*a, *a]\nc: !!python/object:os.system {}\n", "bomb.yml"),
+]
+
+
+def test_bad_files_are_told_inline(visitor: Visitor, app: App) -> None:
     page = visitor.page
-    open_page(page, app.url)
-    page.locator("#gg-files input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "application/octet-stream", "buffer": data}]
-    )
-    expect(page.locator("#gg-files")).to_contain_text(name.split(".")[0])
-    page.locator("#gg-run").click()
-    view(page, "trouble")
-    note = page.locator("#gg-part-trouble")
-    expect(note).to_contain_text(said)
-    expect(note.get_by_role("heading")).to_have_count(1)
-    expect(page.locator("#gg-files")).to_contain_text(name.split(".")[0])
-    assert "Traceback" not in page.content()
-    assert page.url == f"{app.url}/"
+    for name, data, said in BAD:
+        open_page(page, app.url)
+        page.locator("#gg-files input[type=file]").set_input_files(
+            [{"name": name, "mimeType": "application/octet-stream", "buffer": data}]
+        )
+        expect(page.locator("#gg-files")).to_contain_text(name.split(".")[0])
+        page.locator("#gg-run").click()
+        view(page, "trouble")
+        note = page.locator("#gg-part-trouble")
+        expect(note).to_contain_text(said)
+        expect(note.get_by_role("heading")).to_have_count(1)
+        expect(page.locator("#gg-files")).to_contain_text(name.split(".")[0])
+        assert "Traceback" not in page.content()
+        assert page.url == f"{app.url}/"
     page.locator("#gg-run").click()  # the same file once more: it is still held
     view(page, "trouble")
     expect(note).to_contain_text(said)
@@ -331,6 +325,28 @@ def test_two_visitors_do_not_meet(visitor: Visitor, another: Visitor, app: App) 
         view(one.page, "report")
         expect(one.page.locator("#gg-verdict")).to_contain_text(name)
     assert visitor.page.url != another.page.url
+
+
+def test_closing_the_tab_stops_nothing(visitor: Visitor, another: Visitor, app: App) -> None:
+    """Large files take seconds to read: long enough to leave while they are read."""
+    lines = "".join(f"name_{place} = {place}\n" for place in range(40_000))
+    page = visitor.page
+    open_page(page, app.url)
+    upload(page, ("mine.yml", CONFIG), *((f"module_{place}.py", lines) for place in range(3)))
+    page.locator("#gg-run").click()
+    view(page, "run")
+    link = page.url
+    page.goto("about:blank")
+    another.page.goto(link)
+    view(another.page, "report")
+    expect(another.page.locator("#gg-verdict")).to_contain_text("mine.yml")
+
+
+def test_the_cost_is_told_before_the_run(visitor: Visitor, app: App) -> None:
+    open_page(visitor.page, app.url)
+    expect(visitor.page.locator("#gg-quote")).to_have_text(
+        "Costs nothing: projected, nothing runs."
+    )
 
 
 def test_no_event_of_the_page_is_a_public_endpoint(app: App) -> None:
