@@ -91,6 +91,7 @@ def lay_out_form(settings: Settings) -> Form:
                 min_width=84,
                 elem_id="gg-gpus",
             )
+        # An optional number that is left empty may come as 0: it means that nothing is stated.
         run = gr.Button("Audit my file", variant="primary", elem_id="gg-run")
         gr.HTML(
             f'<p class="gg-hint" id="gg-quote">{quote_text(settings.runner)}</p>',
@@ -113,7 +114,7 @@ def lay_out_form(settings: Settings) -> Form:
                         None,
                         label=label,
                         precision=0,
-                        minimum=1,
+                        minimum=0,
                         min_width=90,
                         elem_id=f"gg-{name}",
                     )
@@ -149,7 +150,7 @@ def lay_out_form(settings: Settings) -> Form:
                     label="Training run",
                     placeholder="first",
                     precision=0,
-                    minimum=1,
+                    minimum=0,
                     scale=1,
                     min_width=84,
                     elem_id="gg-trainer",
