@@ -167,8 +167,10 @@ class Jobs:
         from agent.second_round import check_wishes, recorded
 
         request = self._asked(audit_id, owner_token)
-        check_version(self._made(audit_id))
-        check_wishes(recorded(self._store.events(audit_id)), keep, leave_out)
+        made = self._made(audit_id)
+        check_version(made)
+        check_wishes(made, keep, leave_out)
+        recorded(self._store.events(audit_id))
         wishes = replace(
             request,
             parent=audit_id,

@@ -20,6 +20,7 @@ from audit.records.errors import UserError
 from audit.records.events import Event, LogData, StageData, StageName, StartedData, read_data
 from audit.records.finding import Check, Finding
 from audit.records.profile import Profile
+from audit.records.report import Report
 from audit.records.workload import Workload
 
 if TYPE_CHECKING:
@@ -82,16 +83,16 @@ def recorded(events: Sequence[Event]) -> Recorded:
         raise UserError(message, remedy="Run it again.") from error
 
 
-def check_wishes(taken: Recorded, keep: Collection[str], leave_out: Collection[str]) -> None:
+def check_wishes(report: Report, keep: Collection[str], leave_out: Collection[str]) -> None:
     """Refuse a field that no workload has and a rule that found nothing here.
 
     Raises:
         UserError: names what is not known, and what is.
     """
-    fields = {edit.field for finding in taken.findings for edit in finding.edits}
-    rules = {finding.rule_id for finding in taken.findings}
+    fields = {edit.field for edit in report.patch.edits}
+    rules = {finding.rule_id for finding in report.findings}
     for what, wanted, known in (
-        ("field", set(keep), fields | set(taken.workload.fields)),
+        ("field", set(keep), fields | set(report.fields)),
         ("finding of the rule", set(leave_out), rules),
     ):
         unknown = sorted(wanted - known)

@@ -42,6 +42,7 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     """Which event calls what. Followers have no limit of their own: the jobs have."""
     everything = [
         *page.parts.values(), page.cancel, page.again, page.link, page.download["patch"],
+        page.second.box, page.second.keep, page.second.leave_out,
         page.download["patched"],
         page.audit_id, page.held, page.owned,
     ]  # fmt: skip
@@ -63,6 +64,8 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     outputs = [*page.parts.values(), page.download["patch"], page.download["patched"]]
     page.parts["findings"].submit(desk.switch_edits, owner, outputs, **switched)
     page.again.click(desk.run_again, owner, trigger_mode="once", **live)
+    wishes = [page.audit_id, page.second.keep, page.second.leave_out, page.owned]
+    page.second.run.click(desk.run_second_round, wishes, trigger_mode="once", **live)
     for kind, button in page.download.items():
         shown = [page.audit_id, page.choice, page.owned]
         saved = button.click(partial(desk.save, kind), shown, page.file, js=CHOSEN, **AT_ONCE)

@@ -23,6 +23,7 @@ from ui.live import follow_audit
 from ui.owned import owner_tokens
 from ui.paint import Values, report_values, status_part, view_mark
 from ui.samples import Shown, sample_request
+from ui.second_round import offered
 from ui.switches import Switches, patch_line, refusal, switches_of
 
 AS_MADE = EditChoice()
@@ -112,6 +113,22 @@ class Desk:
             yield from self._along(self._jobs.again(audit_id, token))
         except UserError as error:
             yield self._trouble(as_error(error))
+
+    def run_second_round(
+        self, audit_id: str, keep: object, leave_out: object, owned: object
+    ) -> Iterator[Update]:
+        """The patch anew under the owner's wishes, as an audit of its own."""
+        token = owner_tokens(owned).get(audit_id, "")
+        wishes = [
+            [str(one) for one in (given if isinstance(given, list) else ())]
+            for given in (keep, leave_out)
+        ]
+        try:
+            started = self._jobs.second_round(audit_id, token, keep=wishes[0], leave_out=wishes[1])
+            yield from self._along(started)
+        except UserError as error:
+            gr.Warning(str(error))
+            yield gr.skip()
 
     def cancel(self, audit_id: str, owned: object) -> Any:
         """Answers at once; the run itself stops at its next step."""
@@ -238,6 +255,7 @@ class Desk:
                 )
                 stopped = view.cancelled is not None or view.error is not None
                 update[page.again] = gr.update(visible=owner and stopped)
+                update |= offered(page.second, view.report, owner=owner)
                 patched = view.report is not None and bool(view.report.patch.diff)
                 update[page.download["patch"]] = gr.update(visible=patched)
                 update[page.download["patched"]] = gr.update(visible=owner and patched)

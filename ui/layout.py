@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -13,6 +13,7 @@ from audit.export.arms import METRICS
 from ui import frame
 from ui.form_layout import Form, lay_out_form
 from ui.paint import NONE, PLOTS, TEXTS, Values
+from ui.second_round import SecondRound, lay_out_second_round
 
 SWITCHES = Path(__file__).with_name("switches.js")
 
@@ -46,6 +47,7 @@ class Page:
     link: Any
     download: dict[str, Any]
     """Buttons by the kinds of DOWNLOADS."""
+    second: SecondRound
     file: Any
     """Carries a file to the browser."""
     audit_id: Any
@@ -96,7 +98,13 @@ def _first_view(
     return form, samples
 
 
-def _handover(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any]]:
+class _Handover(NamedTuple):
+    link: Any
+    download: dict[str, Any]
+    second: SecondRound
+
+
+def _handover(parts: dict[str, Any], values: Values) -> _Handover:
     """The column beside the findings: patch, commands, link, downloads."""
     parts["patch"] = _part("patch", values)
     parts["run_it"] = _part("run_it", values)
@@ -122,7 +130,7 @@ def _handover(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any
                 )
                 for kind, label in DOWNLOADS.items()
             }
-    return link, download
+    return _Handover(link, download, lay_out_second_round())
 
 
 def _charts(parts: dict[str, Any], values: Values) -> None:
@@ -141,7 +149,7 @@ def _charts(parts: dict[str, Any], values: Values) -> None:
                 parts[f"table_{name}"] = _part(f"table_{name}", values)
 
 
-def _report(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any]]:
+def _report(parts: dict[str, Any], values: Values) -> _Handover:
     with gr.Column(elem_id="gg-report"):
         parts["verdict"] = _part("verdict", values)
         parts["checked_first"] = _part("checked_first", values)
@@ -150,12 +158,12 @@ def _report(parts: dict[str, Any], values: Values) -> tuple[Any, dict[str, Any]]
             with gr.Column(scale=7, min_width=300, elem_id="gg-findings-column"):
                 parts["findings"] = _part("findings", values, SWITCHES.read_text())
             with gr.Column(scale=5, min_width=300):
-                link, download = _handover(parts, values)
+                handover = _handover(parts, values)
         parts["arms_heading"] = _part("arms_heading", values)
         _charts(parts, values)
         for name in ("leads", "believe", "checked", "reproduce", "stages"):
             parts[name] = _part(name, values)
-    return link, download
+    return handover
 
 
 def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: str) -> Page:
@@ -191,7 +199,7 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
             elem_id="gg-sample-words",
             elem_classes=["gg"],
         )
-    link, download = _report(parts, first)
+    handover = _report(parts, first)
     gr.HTML(
         frame.footer(version, settings.keep_days),
         apply_default_css=False,
@@ -209,8 +217,9 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
         samples=samples,
         cancel=cancel,
         again=again,
-        link=link,
-        download=download,
+        link=handover.link,
+        download=handover.download,
+        second=handover.second,
         file=gr.JSON(visible=False),
         audit_id=gr.State(""),
         held=gr.State({}),
