@@ -30,6 +30,7 @@ COMMANDS = {
     "list": "the audits kept on this machine",
     "show": "the report of a kept audit",
     "compare": "the figures of two or more kept audits side by side",
+    "ask": "a question about a kept audit, answered with rule ids and lines",
     "replay": "the recorded events of a kept audit, one per line",
     "export": "a kept audit as JSON, Markdown, HTML, SARIF, a patch, or a conversation",
     "delete": "delete a kept audit with the bytes uploaded for it",

@@ -5,6 +5,7 @@ Tokens, because they stay the same on another card, GPU count or micro-batch; st
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from audit.records.errors import MissingFacts, UserError
@@ -14,6 +15,24 @@ from audit.records.workload import Workload
 MOST_TOKENS, MOST_ROWS, MOST_EPOCHS = 1e16, 1e12, 1e5
 """Beyond them is a slip of the keyboard."""
 ASK = "not known: state the rows of the dataset (and epochs), or the tokens of the run"
+
+AMOUNT = re.compile(r"(\d{1,18}(?:\.\d{0,9})?(?:e\d{1,2})?)\s*([kmbt]?)", re.I)
+SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+
+
+def read_amount(name: str, text: str | None) -> float | None:
+    """`52k`, `1.5B`, `3e9` or `52,000` as a number; None where nothing is written.
+
+    Raises:
+        UserError: anything else, told under its `name`.
+    """
+    if text is None or not text.strip():
+        return None
+    found = AMOUNT.fullmatch(text.strip().replace(",", "").replace("_", ""))
+    if found is None:
+        message = f"{name} {text[:40]} is no number"
+        raise UserError(message, remedy="Write 52000, 52k, 1.5M or 2B.")
+    return float(found[1]) * SCALE[found[2].lower()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,8 @@ def patched_arm(place: Place, scene: Scene) -> WhatIfArm | None:
         plan = replan(scene.written, place.card, scene.gpus, scene.nodes, scene.wishes)
         if plan is None:
             return None
-        workload = plan.workload
-        note = _edits_told(plan.edits, scene.report)
+        workload, note = plan.workload, count(len(plan.edits), "edit")
+        blank = blank.model_copy(update={"differs": _differs(plan.edits, scene.report)})
     stops = _stops(workload, place.card, scene)
     if stops:
         reason = f"does not start on this card: {'; '.join(stops)}"
@@ -108,9 +108,8 @@ def _as_audited(blank: WhatIfArm, place: Place, scene: Scene) -> WhatIfArm:
     return blank.model_copy(update={**figures, **_money(figures, scene, place.price)})
 
 
-def _edits_told(edits: Sequence[FieldEdit], report: Report) -> str:
-    """How many edits there are, and where they differ from those of the audit's patch."""
-    made = count(len(edits), "edit")
+def _differs(edits: Sequence[FieldEdit], report: Report) -> tuple[str, ...]:
+    """Where these edits are not those of the audit's patch."""
     theirs = {edit.field: edit.after for edit in report.patch.edits if edit.applied}
     ours = {edit.field: edit.value for edit in edits}
     other = [
@@ -118,11 +117,7 @@ def _edits_told(edits: Sequence[FieldEdit], report: Report) -> str:
         for name, value in ours.items()
         if name not in theirs or theirs[name] != value
     ]
-    kept = [f"{name} as it is" for name in theirs if name not in ours]
-    told = [*other, *kept]
-    if not told:
-        return made
-    return f"{made}; other than the audit’s patch: {', '.join(told)}"
+    return (*other, *(f"{name} as it is" for name in theirs if name not in ours))
 
 
 def _projected(blank: WhatIfArm, workload: Workload, place: Place, scene: Scene) -> WhatIfArm:

@@ -12,6 +12,7 @@ from agent.rebuild import EditChoice
 from agent.report import VERSION
 from agent.settings import Settings
 from ui.api import add_api, answer_in_json
+from ui.ask_part import AskDesk
 from ui.compare_page import add_compare
 from ui.desk import Desk
 from ui.download import SAVE
@@ -23,11 +24,14 @@ from ui.paint import Values, report_values, status_part, view_mark
 from ui.samples import first_audit, sample_names
 from ui.switches import switches_of
 from ui.theme import PICTURE, SCRIPT, STYLES, page_theme
+from ui.what_if_desk import WhatIfDesk
 
 SHOW_LINK = """(link) => {
   const url = new URL(link || location.pathname, location.href);
   const theme = new URLSearchParams(location.search).get("__theme");
   if (theme) url.searchParams.set("__theme", theme);
+  const cards = new URLSearchParams(location.search).get("cards");
+  if (link && cards) url.searchParams.set("cards", cards);
   if (link) window.goblin.addChoice(url);
   if (url.href !== location.href) history.replaceState(null, "", url);
   for (const name of ["__theme", "off", "on"]) url.searchParams.delete(name);
@@ -38,7 +42,7 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {"queue": False, **QUIET}
 
 
-def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
+def _bind(desk: Desk, page: Page, demo: gr.Blocks, settings: Settings) -> None:
     """Which event calls what. Followers have no limit of their own: the jobs have."""
     everything = [
         *page.parts.values(), page.cancel, page.again, page.link, page.download["patch"],
@@ -63,6 +67,15 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks) -> None:
     switched = {**AT_ONCE, "js": OWNED, "trigger_mode": "always_last"}
     outputs = [*page.parts.values(), page.download["patch"], page.download["patched"]]
     page.parts["findings"].submit(desk.switch_edits, owner, outputs, **switched)
+    what_if = WhatIfDesk(desk.shown_report)
+    about = [page.audit_id, page.choice, page.owned]
+    page.parts["what_if"].submit(
+        what_if.ask, about, page.parts["what_if_rows"], **{**switched, "js": CHOSEN}
+    )
+    questions = AskDesk(settings, desk.shown_report, desk.owns)
+    page.parts["ask"].submit(
+        questions.ask, about, page.parts["answer"], js=CHOSEN, concurrency_limit=4, **QUIET
+    )
     page.again.click(desk.run_again, owner, trigger_mode="once", **live)
     wishes = [page.audit_id, page.second.keep, page.second.leave_out, page.owned]
     page.second.run.click(desk.run_second_round, wishes, trigger_mode="once", **live)
@@ -85,7 +98,7 @@ def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
         delete_cache=(600, 3600),
     ) as demo:
         page = lay_out(settings, sample_names(), first, VERSION)
-        _bind(Desk(page, jobs, settings, shown), page, demo)
+        _bind(Desk(page, jobs, settings, shown), page, demo, settings)
         add_api(jobs, settings)
     add_history(demo, jobs, settings, VERSION)
     add_compare(demo, jobs, settings, VERSION)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from audit.export.arms import Bar, Metric, arm_labels, bars_of, charted, only_one
+from audit.export.arms import Bar, Metric, arm_labels, arms_of, bars_of, charted, only_one
 from audit.export.parts import Share, memory_shares, time_shares
 from audit.export.step_walk import edit_by_edit, walk, what_is_left
 from audit.records.report import Report
@@ -84,12 +84,14 @@ def legend(report: Report) -> str:
     """What hatching and whiskers mean, in words."""
     confidence = report.comparison.confidence
     share = f"{confidence * 100:.0f}% " if confidence else ""
+    timed = {arm.samples for _, arm in arms_of(report) if arm.samples}
+    steps = f", n = {' and '.join(map(str, sorted(timed)))} timed steps" if timed else ""
     bar = (
         '<span><i class="gg-swatch gg-hatched"></i>hatched: projected, not run</span>'
         if report.provenance == "projected"
         else '<span><i class="gg-swatch"></i>solid: from a run</span>'
     )
-    return f'{bar}<span><i class="gg-whisker"></i>{share}interval</span>'
+    return f'{bar}<span><i class="gg-whisker"></i>{share}interval{steps}</span>'
 
 
 def _rows(shares: dict[str, list[Share]], provenance: str, metric: str) -> str:
@@ -129,7 +131,8 @@ def time_caption(report: Report) -> str:
         )
     else:
         saved = changes[0].length - changes[-1].length
-        title = f"Where {number(saved)} s per step went" if saved > 0 else "What changed in a step"
+        figure_of = marked("step_saved_s", f"{number(saved)} s", changes[-1].provenance, "span")
+        title = f"Where {figure_of} per step went" if saved > 0 else "What changed in a step"
         said = (
             "Edits in the order applied. Another order splits the gain differently; the end is "
             "the same."
@@ -150,7 +153,8 @@ def time_table(report: Report) -> str:
     body = _part_table(report, "Part, s", shares, "time_part_s")
     left = what_is_left(report)
     note = (
-        f'<p class="gg-note"><span><b>What is left of a step:</b> {escape(left)}.</span></p>'
+        '<p class="gg-note"><span><b>What is left of a step:</b> '
+        f"{marked('step_left_s', left, report.provenance, 'span')}.</span></p>"
         if left
         else ""
     )

@@ -154,6 +154,14 @@ class Desk:
             return None
         return patch_file(report) if kind == "patch" else report_file(report, kind)
 
+    def shown_report(self, audit_id: str, choice: object, owned: object) -> Report | None:
+        """The report that the page shows, for the parts that answer questions about it."""
+        return self._report(audit_id, owner_tokens(owned).get(audit_id, ""), choice_of(choice))
+
+    def owns(self, audit_id: str, owned: object) -> bool:
+        """Whether this browser started the audit."""
+        return bool(audit_id) and self._jobs.owns(audit_id, owner_tokens(owned).get(audit_id))
+
     def switch_edits(self, audit_id: str, owned: object, event: gr.EventData) -> Any:
         """An edit switched off or on: patch, figures and verdict follow, where the visitor may."""
         asked = event._data or {}

@@ -15,7 +15,9 @@ from ui.form_layout import Form, lay_out_form
 from ui.paint import NONE, PLOTS, TEXTS, Values
 from ui.second_round import SecondRound, lay_out_second_round
 
-SWITCHES = Path(__file__).with_name("switches.js")
+SWITCHES, WHAT_IF, ASK = (
+    Path(__file__).with_name(name) for name in ("switches.js", "what_if.js", "ask.js")
+)
 
 
 ABOUT_LINK = (
@@ -133,6 +135,14 @@ def _handover(parts: dict[str, Any], values: Values) -> _Handover:
     return _Handover(link, download, lay_out_second_round())
 
 
+def _charted(name: str, parts: dict[str, Any], values: Values) -> None:
+    """A card of its own with caption, chart and table."""
+    with gr.Column(elem_classes=["gg-slot", "gg-card"], min_width=300):
+        parts[f"caption_{name}"] = _part(f"caption_{name}", values)
+        parts[f"chart_{name}"] = _plot(f"chart_{name}", values)
+        parts[f"table_{name}"] = _part(f"table_{name}", values)
+
+
 def _charts(parts: dict[str, Any], values: Values) -> None:
     with gr.Column(elem_id="gg-arms", elem_classes=["gg-card"]):
         with gr.Row(elem_id="gg-metrics"):
@@ -143,10 +153,8 @@ def _charts(parts: dict[str, Any], values: Values) -> None:
         parts["arms_table"] = _part("arms_table", values)
     with gr.Row(elem_id="gg-where-it-goes"):
         for name in ("time", "memory"):
-            with gr.Column(elem_classes=["gg-slot", "gg-card"], min_width=300):
-                parts[f"caption_{name}"] = _part(f"caption_{name}", values)
-                parts[f"chart_{name}"] = _plot(f"chart_{name}", values)
-                parts[f"table_{name}"] = _part(f"table_{name}", values)
+            _charted(name, parts, values)
+    _charted("roofline", parts, values)
 
 
 def _report(parts: dict[str, Any], values: Values) -> _Handover:
@@ -161,7 +169,12 @@ def _report(parts: dict[str, Any], values: Values) -> _Handover:
                 handover = _handover(parts, values)
         parts["arms_heading"] = _part("arms_heading", values)
         _charts(parts, values)
-        for name in ("leads", "believe", "checked", "reproduce", "stages"):
+        parts["what_if"] = _part("what_if", values, WHAT_IF.read_text())
+        parts["what_if_rows"] = _part("what_if_rows", values)
+        for name in ("leads", "believe", "checked"):
+            parts[name] = _part(name, values)
+        parts["ask"] = _part("ask", values, ASK.read_text())
+        for name in ("answer", "reproduce", "stages"):
             parts[name] = _part(name, values)
     return handover
 

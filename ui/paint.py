@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agent.rebuild import EditChoice
+from agent.roofline import roofline
 from audit.export.arms import METRICS, charted
 from audit.records.report import Report
 from ui import before_after as words
+from ui.ask_part import ask_form
 from ui.before_after import caption
 from ui.believe import believe_part
 from ui.charts import metric_charts
@@ -19,22 +21,33 @@ from ui.headline import well_tuned
 from ui.leads import leads_part
 from ui.part_charts import memory_chart, time_chart
 from ui.reproduce import reproduce_part
+from ui.roofline_chart import roofline_caption, roofline_chart, roofline_table
 from ui.run_it import run_it_part
 from ui.running import finished_part, run_body, run_head, status_text
 from ui.switches import Switches, switches_of
 from ui.verdict import verdict_card
 from ui.view import AuditView
+from ui.what_if_desk import first_rows
+from ui.what_if_form import what_if_part
 
 Values = dict[str, Any]
 
 NONE: Final = '<i class="gg-none"></i>'
 """The value of a part that has nothing to say: the page closes the gap."""
-PLOTS: Final = (*(f"chart_{metric.name}" for metric in METRICS), "chart_time", "chart_memory")
+PLOTS: Final = (
+    *(f"chart_{metric.name}" for metric in METRICS),
+    "chart_time",
+    "chart_memory",
+    "chart_roofline",
+)
 TEXTS: Final = (
     "view", "status", "trouble", "run_head", "run_body", "verdict", "findings_heading", "findings",
     "patch", "run_it", "arms_heading", *(f"caption_{metric.name}" for metric in METRICS),
-    "arms_table", "caption_time", "table_time", "caption_memory", "table_memory", "believe",
-    "leads", "checked_first", "checked", "reproduce", "stages",
+    "arms_table", "caption_time", "table_time", "caption_memory", "table_memory",
+    "caption_roofline", "table_roofline", "what_if",
+    "what_if_rows", "believe",
+    "leads", "checked_first", "checked", "ask",
+    "answer", "reproduce", "stages",
 )  # fmt: skip
 
 
@@ -66,14 +79,24 @@ def report_values(
         "findings": findings_part(report, switches),
         "patch": patch_part(report.patch),
         "run_it": run_it_part(report),
+        "what_if": what_if_part(report),
+        "what_if_rows": first_rows(report),
         "believe": believe_part(report),
         "leads": leads_part(report),
         "reproduce": reproduce_part(report, switches.choice if switches else None),
         "checked_first": checked_part(report) if well_tuned(report) else "",
+        "ask": ask_form(),
+        "answer": "",
         "checked": "" if well_tuned(report) else checked_part(report),
     }
     texts |= _chart_words(report)
-    return {**{name: text or NONE for name, text in texts.items()}, **_charts(report)}
+    points = roofline(report)
+    texts |= {
+        "caption_roofline": roofline_caption(points),
+        "table_roofline": roofline_table(points),
+    }
+    charts = _charts(report) | {"chart_roofline": roofline_chart(points)}
+    return {**{name: text or NONE for name, text in texts.items()}, **charts}
 
 
 def _chart_words(report: Report) -> Values:

@@ -10,7 +10,14 @@ SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "A
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 STYLES = tuple(
     Path(__file__).with_name(name)
-    for name in ("page.css", "page_parts.css", "knowledge.css", "history.css")
+    for name in (
+        "page.css",
+        "page_parts.css",
+        "what_if.css",
+        "ask.css",
+        "knowledge.css",
+        "history.css",
+    )
 )
 SCRIPT = Path(__file__).with_name("page.js")
 PICTURE = Path(__file__).with_name("goblin.svg")

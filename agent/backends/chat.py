@@ -92,7 +92,8 @@ class ChatBackend(ModelBackend):
             request["messages"] = text_history(system, messages)
         else:
             request["messages"] = native_history(self.desk.system, messages)
-            request["tools"] = chat_tools(tools)
+            if tools:  # an empty list is refused by some servers
+                request["tools"] = chat_tools(tools)
         return request
 
     async def _attempt(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:

@@ -88,10 +88,11 @@ class ClaudeBackend(ModelBackend):
             "model": self.models.claude_model,
             "max_tokens": tokens_for(messages),
             "system": self.desk.system,
-            "tools": claude_tools(tools),
             "messages": list(_history(messages, forgets=self._forgets)),
             "cache_control": {"type": "ephemeral"},
         }
+        if tools:
+            request["tools"] = claude_tools(tools)
         if (self.models.claude_url, self.models.claude_model) not in _PLAIN:
             request["thinking"] = {"type": "adaptive"}
             request["output_config"] = {"effort": EFFORT}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 
 from agent.commands.files import read_files
@@ -16,12 +15,9 @@ from agent.commands.options import (
     versions_of,
     words,
 )
-from agent.run_length import RunAsked
+from agent.run_length import RunAsked, read_amount
 from audit.records.errors import UserError
 from audit.records.report import Report
-
-AMOUNT = re.compile(r"(\d+(?:\.\d*)?(?:e\d{1,2})?)\s*([kmbt]?)", re.I)
-SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,9 +59,9 @@ def run(given: argparse.Namespace) -> int:
         nodes=given.nodes,
         lengths=lengths_of(given.lengths) if given.audit else None,
         run=RunAsked(
-            tokens=amount_of("--tokens", given.tokens),
-            rows=amount_of("--rows", given.rows),
-            epochs=amount_of("--epochs", given.epochs),
+            tokens=read_amount("--tokens", given.tokens),
+            rows=read_amount("--rows", given.rows),
+            epochs=read_amount("--epochs", given.epochs),
         ),
         prices=prices_of(given.price),
     )
@@ -99,17 +95,6 @@ def _audited(given: argparse.Namespace) -> Report:
             step_s=given.step_time,
         )
     )
-
-
-def amount_of(option: str, text: str | None) -> float | None:
-    """`52k`, `1.5B`, `3e9` as a number; raises UserError for anything else."""
-    if text is None or not text.strip():
-        return None
-    found = AMOUNT.fullmatch(text.strip().replace(",", "").replace("_", ""))
-    if found is None:
-        message = f"{option} {text} is no number"
-        raise UserError(message, remedy="Write 52000, 52k, 1.5M or 2B.")
-    return float(found[1]) * SCALE[found[2].lower()]
 
 
 def prices_of(text: str) -> dict[str, float]:

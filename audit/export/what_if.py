@@ -137,7 +137,8 @@ def _told(row: WhatIfRow) -> Iterator[str]:
     """What an arm's figures are of, and what the estimator says of it."""
     for arm in row.arms:
         if arm.note:
-            told = f"{row.hardware}, {ARMS[arm.name]}: {arm.note}"
+            other = f"; other than the audit’s patch: {', '.join(arm.differs)}" * bool(arm.differs)
+            told = f"{row.hardware}, {ARMS[arm.name]}: {arm.note}{other}"
             yield from textwrap.wrap(told, WIDTH, subsequent_indent="  ")
 
 

@@ -45,6 +45,8 @@ class WhatIfArm(Record):
     """Why there are no figures, where there are none."""
     note: str = ""
     """What the figures are of, where that is not the file as it is."""
+    differs: tuple[str, ...] = ()
+    """Where the patch planned for this card is not the audit's, field by field."""
     fits: Fits = "unknown"
     peak_memory_gb: Interval | None = None
     """1e9 bytes on the fullest card."""

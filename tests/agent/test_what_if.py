@@ -92,7 +92,7 @@ def test_the_patch_is_planned_anew_and_keeps_the_batch() -> None:
     report = audited(SLOW)
     small = arm(report, "rtx-4090", "patched")
     assert small.fits == "fits"
-    assert "quant_bits as it is" in small.note
+    assert "quant_bits as it is" in small.differs
     assert small.samples_per_step == arm(report, "mi300x").samples_per_step == 8
     assert small.tokens_per_s is not None
     plain = arm(report, "rtx-4090")
@@ -106,8 +106,8 @@ def test_what_the_owner_switched_off_stays_off_elsewhere() -> None:
     report = audit(request)
     rule = next(one.rule_id for one in report.findings if "attn_implementation" in one.fields)
     other = rebuild(report, request, EditChoice(off=frozenset({rule})))
-    assert "attn_implementation" not in arm(report, "h100-sxm", "patched").note
-    assert "attn_implementation as it is" not in arm(other, "h100-sxm", "patched").note
+    assert "attn_implementation" not in str(arm(report, "h100-sxm", "patched").differs)
+    assert "attn_implementation as it is" not in arm(other, "h100-sxm", "patched").differs
     one, two = (arm(this, "h100-sxm", "patched").step_s for this in (report, other))
     assert one is not None
     assert two is not None

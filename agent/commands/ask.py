@@ -1,0 +1,62 @@
+"""`ask ID "question"`: what a kept audit and the knowledge base have to say to a question."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Iterator
+
+from agent.commands.kept import kept_report
+from agent.commands.options import settings
+from audit.records.answer import Answer
+
+WIDTH = 96
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `ask`."""
+    parser.add_argument("id", help="a kept audit; a unique beginning is enough")
+    parser.add_argument("question", help="in your own words")
+    parser.add_argument(
+        "--backend", help="a model that words the answer (default: GOBLIN_AGENT_BACKEND, else none)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the answer."""
+    from agent.ask import ask
+
+    operator = settings()
+    answer = ask(
+        kept_report(given.id),
+        given.question,
+        backend=given.backend or operator.backend,
+        models=operator.models,
+    )
+    sys.stdout.write(
+        answer.model_dump_json() + "\n" if given.json else "\n".join(_lines(answer)) + "\n"
+    )
+    return 0
+
+
+def _lines(answer: Answer) -> Iterator[str]:
+    if answer.note:
+        yield from textwrap.wrap(answer.note, WIDTH)
+        yield ""
+    for said in answer.said:
+        text = "".join(letter if letter.isprintable() else "�" for letter in said.text)
+        yield from textwrap.wrap(text, WIDTH)
+        yield from textwrap.wrap(
+            " ".join(f"[{one.ref}]" for one in said.citations) or "[no source cited]",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="  ",
+        )
+    if answer.dropped or answer.unsupported:
+        yield (
+            f"left out: {answer.dropped} sentences with figures that the record does not hold, "
+            f"{answer.unsupported} citations that do not exist"
+        )
+    yield f"by {answer.by}"
