@@ -18,6 +18,10 @@ FOLLOWS: dict[str, frozenset[str]] = {
         {"activation_offloading", "gradient_checkpointing_reentrant"}
     ),
     "padding_free": frozenset({"packing"}),
+    "num_processes": frozenset({"env:NPROC_PER_NODE", "env"}),
+    "num_machines": frozenset({"env:NNODES", "env"}),
+    "env:NPROC_PER_NODE": frozenset({"num_processes"}),
+    "env:NNODES": frozenset({"num_machines"}),
 }
 """Fields that may change with the edited one although the file states both; every derived,
 default or assumed field may follow an edit as well."""

@@ -14,8 +14,8 @@ ENOUGH = 0.5
 """A lower score is no detection."""
 READ = (
     "axolotl, LLaMA-Factory, TRL, torchtune, LitGPT, open-instruct, NeMo RL, Primus, verl, "
-    "accelerate and DeepSpeed configs, training arguments in JSON, Python scripts with "
-    "transformers, TRL or a PyTorch loop, and notebooks that hold such Python"
+    "accelerate and DeepSpeed configs, training arguments in JSON, Python scripts and notebooks "
+    "with transformers, TRL or a PyTorch loop, and shell scripts that launch a training run"
 )
 MAX_NAMED = 8
 
@@ -27,8 +27,13 @@ _PYTHON_LINE = re.compile(
 )
 _SHELL_LINE = re.compile(
     r"(?:export\s+\w+=|torchrun\b|deepspeed\s|accelerate\s+launch|srun\b|#SBATCH|set -|cd\s|"
-    r"python3?\s+\S|llamafactory-cli\b|axolotl\s+train|swift\s+sft|[A-Z][A-Z0-9_]*=\S*\s+\w)"
+    r"python3?\s+\S|llamafactory-cli\b|axolotl\s+train|(?:swift|megatron)\s+(?:sft|pt|rlhf)\b|"
+    r"tune\s+run\b|trl\s+[a-z]+\s+-|litgpt\s|[A-Z][A-Z0-9_]*=\S*\s+(?:\w|\\$)|"
+    r"--?[A-Za-z][\w-]*[ =]|"
+    r"(?:if|while)\s+\[|(?:fi|done|esac|then|do)\b\s*(?:;|$)|echo\s|source\s|nohup\s|\w+=\$[({\w])"
 )
+_SHELL_NAME = (".sh", ".bash", ".slurm", ".sbatch", ".zsh", ".job")
+_SHELL_HEAD = re.compile(r"#!\s*/\S*(?:/env\s+(?:-S\s+)?)?(?:/|\b)(?:ba|z|da|k)?sh\b")
 
 KNOWN_KEYS: tuple[tuple[frozenset[str], str], ...] = tuple(
     (frozenset(keys.split()), name)
@@ -86,8 +91,9 @@ def text_kind(source: SourceText) -> TextKind:
     lines = _statements(text)
     yaml = sum(bool(_YAML_LINE.match(line)) for line in lines)
     python = sum(bool(_PYTHON_LINE.match(line)) for line in lines)
-    shell = sum(bool(_SHELL_LINE.match(line)) for line in lines) + text.startswith("#!/bin/")
-    if shell > max(yaml, python) or (shell and name.endswith((".sh", ".bash", ".slurm"))):
+    shell = sum(bool(_SHELL_LINE.match(line)) for line in lines)
+    named = name.endswith(_SHELL_NAME)
+    if shell > max(yaml, python) or _SHELL_HEAD.match(text) or (named and shell >= yaml):
         return "shell"
     if python > yaml or (python == yaml and name.endswith(".py")):
         return "python"
@@ -170,7 +176,10 @@ def _unread(source: SourceText) -> InputError:
     remedy = f"Read are: {READ}"
     kind = text_kind(source)
     if kind == "shell":
-        reason = "this is a shell script, which is not read"
+        from workload.dialects.launcher import LAUNCHERS_READ
+
+        reason = "no line of this script launches a training run that is read"
+        remedy = f"Upload the script with the launch line; read are: {LAUNCHERS_READ}"
         return InputError(reason, file=source.name, remedy=remedy)
     if kind in ("python", "notebook"):
         from workload.dialects.script_parse import CALLS_READ

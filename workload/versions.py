@@ -24,11 +24,13 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "litgpt": ("0.5.13",),
     "open-instruct": ("0.3.0",),
     "verl": ("0.8.0",),
+    "ms-swift": ("4.6.0",),
 }
 """Releases whose defaults were read, oldest first: the PyPI packages introspected on 2026-11-20,
 github:axolotl-ai-cloud/axolotl@067b021, github:hiyouga/LLaMA-Factory@ff6d4d1 (0.9.6.dev0),
 github:pytorch/torchtune@bd2a0fc, github:Lightning-AI/litgpt@2685705,
-github:allenai/open-instruct@e6c3044 and github:volcengine/verl@b178a3c (0.8.0.dev)."""
+github:allenai/open-instruct@e6c3044 github:volcengine/verl@b178a3c (0.8.0.dev)
+and github:modelscope/ms-swift@3602360 (4.6.0.dev0)."""
 
 INSTALLED_WITH: dict[str, dict[str, str]] = {
     "axolotl": {"transformers": "5.14.1", "trl": "1.8.0", "peft": "0.19.1"},

@@ -66,7 +66,11 @@ def test_an_unknown_choice_names_the_known_ones() -> None:
         ('{"learning_rate": {{ rate }}}', "args.json", "template"),
         ("model_name_or_path: x\ndataset_name: y\n", "sft.yaml", "TRL recipe"),
         ('{"cells": [], "nbformat": 4}', "a.ipynb", "notebook"),
-        ("#!/bin/bash\nexport A=1\ntorchrun train.py --bf16\n", "run.sh", "shell script"),
+        (
+            "#!/bin/bash\nexport A=1\npython serve.py --port 1\n",
+            "run.sh",
+            "launches a training run",
+        ),
         ("services:\n  web:\n    image: x\n", "compose.yml", "services"),
         ("x = 1\nprint(x)\n", "x.py", "SFTConfig"),
         ("just some words\n", "notes.txt", "single value"),

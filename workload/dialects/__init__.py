@@ -165,6 +165,7 @@ DIALECTS: dict[str, Entry] = {
     "py_accelerate": Entry("python", "workload.dialects.script_loops:PY_ACCELERATE"),
     "py_deepspeed": Entry("python", "workload.dialects.script_loops:PY_DEEPSPEED"),
     "py_torch": Entry("python", "workload.dialects.script_loops:PY_TORCH"),
+    "sh_launcher": Entry("shell", "workload.dialects.launcher:LAUNCHER"),
     "ipynb_trl": Entry("notebook", "workload.dialects.notebook:IPYNB_TRL"),
     "ipynb_hf_trainer": Entry("notebook", "workload.dialects.notebook:IPYNB_HF_TRAINER"),
 }
