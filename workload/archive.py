@@ -31,7 +31,7 @@ SMALL = 100_000
 READ = frozenset(
     {
         ".yaml", ".yml", ".json", ".jsonl", ".txt", ".in", ".toml", ".cfg", ".conf", ".py",
-        ".ipynb", ".sh", ".bash", ".slurm", ".parquet",
+        ".ipynb", ".sh", ".bash", ".slurm", ".sbatch", ".parquet",
     }
 )  # fmt: skip
 """Endings of files that may belong to a training run; a file without an ending is tried as well."""

@@ -8,7 +8,14 @@ from workload.data_sample import DataSample
 from workload.detect import Found
 from workload.source import SourceText
 
-LEADERS = ("accelerate_yaml", "deepspeed_json", "fsdp_json", "peft_json", "trainer_state_json")
+LEADERS = (
+    "sh_launcher",
+    "accelerate_yaml",
+    "deepspeed_json",
+    "fsdp_json",
+    "peft_json",
+    "trainer_state_json",
+)
 """Formats that go with a training file, the one first that leads where there is no other."""
 
 

@@ -12,6 +12,7 @@ from audit.records.errors import InputError
 from audit.records.workload import FieldValue, Notice
 from workload.bundle import Bundle, base_name
 from workload.dialects import NamedFile, Reading
+from workload.launch_join import counts_all, join_launcher, launches
 from workload.precedence import (
     LAUNCHED,
     TAKEN,
@@ -46,6 +47,13 @@ def join_companions(bundle: Bundle, reading: Reading, versions: Mapping[str, str
     run = Joined(bundle.main.name, dict(reading.fields))
     party = _Party(bundle, versions, run, set(reading.inherited))
     named = [*reading.named_files]
+    line = party.only("sh_launcher")
+    if line is not None and launches(line, bundle.main.name):
+        named += line.named_files
+        join_launcher(run, line, bundle.main)
+    elif line is not None:
+        party.release("sh_launcher", f"launches another file than {bundle.main.name}")
+        line = None
     launched = party.only("accelerate_yaml") if run.framework in LAUNCHED else None
     if launched is not None:
         named += launched.named_files
@@ -58,7 +66,7 @@ def join_companions(bundle: Bundle, reading: Reading, versions: Mapping[str, str
     loads = any(reading.entries.get(key) for key in ADAPTER_KEYS)
     party.join("peft_json", lambda run, adapter: join_adapter(run, adapter, loaded=loads))
     party.join("trainer_state_json", join_log)
-    if launched is not None or run.framework == "accelerate":
+    if launched is not None or run.framework == "accelerate" or counts_all(line):
         batch = whole_batch(run)
         if batch is not None:
             run.fields["effective_batch"] = batch
@@ -100,6 +108,15 @@ class _Party:
         self.run.readings[name] = reading
         self.run.notices += [one for one in reading.notices if one.kind != "assumed"]
         return reading
+
+    def release(self, format_id: str, why: str) -> None:
+        """Files of a format that turned out not to belong to the run."""
+        for name, found in self.bundle.companions.items():
+            if found.dialect.format == format_id and name in self.used:
+                self.used.discard(name)
+                self.run.readings.pop(name, None)
+                self.bundle.formats[name] = "unread"
+                self.bundle.unread[name] = why
 
     def join(self, format_id: str, joining: Callable[[Joined, Reading], None]) -> None:
         """Read the only file of a format and let it speak."""

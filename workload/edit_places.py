@@ -33,7 +33,9 @@ def place_edits(read: ReadBundle, edits: Sequence[FieldEdit]) -> Places:
     for edit in edits:
         held = read.fields.get(edit.field)
         holder = None if held is None else held.file
-        elsewhere = holder in read.beside and not _states(read.reading, edit.field)
+        launched = holder is not None and read.bundle.formats.get(holder) == "sh_launcher"
+        own = _states(read.reading, edit.field) and not (launched and holder in read.beside)
+        elsewhere = holder in read.beside and not own
         if not elsewhere:
             places.main.append(edit)
         for name, reading in read.beside.items():

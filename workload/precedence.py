@@ -15,7 +15,7 @@ from audit.records.workload import FieldValue, Notice, NoticeKind
 from workload.dialects import Reading
 from workload.normalise import same
 
-TRAINERS = frozenset({"axolotl", "llamafactory", "trl", "hf", "unsloth"})
+TRAINERS = frozenset({"axolotl", "llamafactory", "trl", "hf", "unsloth", "ms-swift"})
 """Frameworks that train with transformers' Trainer, which refuses unlike numbers."""
 LAUNCHED = TRAINERS | {"open-instruct", "open_instruct", "accelerate"}
 """Frameworks that accelerate can launch, with DeepSpeed or FSDP below them."""

@@ -149,7 +149,7 @@ HOSTILE: tuple[Hostile, ...] = (
     script(24, "x = " + "-" * 100_000 + "1\n", "nested"),
     script(24, "x = " + "(" * 800 + "1" + ")" * 800 + "\n", ""),
     script(24, "args.ｌearning_rate = 1e-3\n", "", {"learning_rate": 1e-3}),
-    Hostile(25, "run.sh", b"#!/bin/bash\nrm -rf /tmp/x\nA=$(curl x)\ntorchrun t.py\n", "launches a training run"),
+    Hostile(25, "run.sh", b"#!/bin/sh\nrm -rf /tmp/x\nA=$(curl x)\ntorchrun t.py\n", "launches"),
     yaml(25, 'wandb_name: "<img src=x onerror=alert(1)> | =cmd"\n', fields=TWO),
     yaml(26, "x: &x [*x]\n", "itself"),
     yaml(26, "~: 1\n? [a, b]\n: 2\nrun: 2024-01-01\n", fields=TWO),
