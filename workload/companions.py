@@ -12,7 +12,6 @@ from audit.records.errors import InputError
 from audit.records.workload import FieldValue, Notice
 from workload.bundle import Bundle, base_name
 from workload.dialects import NamedFile, Reading
-from workload.launch_join import counts_all, join_launcher, launches
 from workload.precedence import (
     LAUNCHED,
     TAKEN,
@@ -47,13 +46,7 @@ def join_companions(bundle: Bundle, reading: Reading, versions: Mapping[str, str
     run = Joined(bundle.main.name, dict(reading.fields))
     party = _Party(bundle, versions, run, set(reading.inherited))
     named = [*reading.named_files]
-    line = party.only("sh_launcher")
-    if line is not None and launches(line, bundle.main.name):
-        named += line.named_files
-        join_launcher(run, line, bundle.main)
-    elif line is not None:
-        party.release("sh_launcher", f"launches another file than {bundle.main.name}")
-        line = None
+    counts_all = _join_launcher(party, run, named)
     launched = party.only("accelerate_yaml") if run.framework in LAUNCHED else None
     if launched is not None:
         named += launched.named_files
@@ -66,12 +59,29 @@ def join_companions(bundle: Bundle, reading: Reading, versions: Mapping[str, str
     loads = any(reading.entries.get(key) for key in ADAPTER_KEYS)
     party.join("peft_json", lambda run, adapter: join_adapter(run, adapter, loaded=loads))
     party.join("trainer_state_json", join_log)
-    if launched is not None or run.framework == "accelerate" or counts_all(line):
+    if launched is not None or run.framework == "accelerate" or counts_all:
         batch = whole_batch(run)
         if batch is not None:
             run.fields["effective_batch"] = batch
     party.tell_rest(alone=ALONE.get(bundle.found.dialect.format))
     return run
+
+
+def _join_launcher(party: _Party, run: Joined, named: list[NamedFile]) -> bool:
+    """The launcher beside the training file; whether it counts the ranks of all machines."""
+    formats = [found.dialect.format for found in party.bundle.companions.values()]
+    line = party.only("sh_launcher") if "sh_launcher" in formats else None
+    if line is None:
+        return False
+    from workload.launch_join import counts_all, join_launcher, launches  # reads shell scripts
+
+    main = party.bundle.main
+    if not launches(line, main.name):
+        party.release("sh_launcher", f"launches another file than {main.name}")
+        return False
+    named += line.named_files
+    join_launcher(run, line, main)
+    return counts_all(line)
 
 
 class _Party:

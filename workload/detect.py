@@ -18,6 +18,10 @@ READ = (
     "with transformers, TRL or a PyTorch loop, and shell scripts that launch a training run"
 )
 MAX_NAMED = 8
+COMPANIONS = frozenset(
+    {"accelerate_yaml", "deepspeed_json", "fsdp_json", "peft_json", "trainer_state_json"}
+)
+"""Formats that only go with a training file."""
 
 _NOTEBOOK = re.compile(r'"cell_type"\s*:\s*"(?:code|markdown|raw)"|"nbformat"\s*:\s*\d')
 _YAML_LINE = re.compile(r"(?:- )?[\"']?[\w./@-]+[\"']?[ ]*:(?:\s|$)")
@@ -74,6 +78,8 @@ def detect_dialect(source: SourceText, wanted: str | None = None) -> Found:
         return _chosen(source, wanted)
     kind = text_kind(source)
     best = _json(source) if kind == "json" else _surest(source, kind)
+    if best is None and kind == "notebook":
+        best = _written(source)
     if best is None:
         raise _unread(source)
     return best
@@ -120,6 +126,21 @@ def _surest(source: SourceText, kind: TextKind) -> Found | None:
             if best is None or detection.score > best.detection.score:
                 best = Found(dialect, detection)
     return best if best is not None and best.detection.score >= ENOUGH else None
+
+
+def _written(source: SourceText) -> Found | None:
+    """The surest of the files that a notebook writes; None where none of them trains."""
+    from workload.dialects.notebook_files import WrittenFileDialect, written_files
+
+    best: Found | None = None
+    for file in written_files(source):
+        with suppress(InputError):
+            inner = detect_dialect(file.source)
+            dialect = WrittenFileDialect(file.name, inner.dialect)
+            trains = inner.dialect.format not in COMPANIONS
+            if trains and (best is None or inner.detection.score > best.detection.score):
+                best = Found(dialect, dialect.detect(source))
+    return best
 
 
 def _top_keys(source: SourceText) -> frozenset[str]:

@@ -236,6 +236,44 @@ def test_the_trainer_of_transformers_makes_the_other_format() -> None:
     assert read(notebook(head, run)).format == "ipynb_hf_trainer"
 
 
+RECIPE = """%%writefile conf/sft.yaml
+model_name_or_path: a/b
+dataset_name: c/d
+per_device_train_batch_size: 2
+learning_rate: 2.0e-4
+max_length: 1024
+gradient_checkpointing: true
+"""
+SCRIPT = "%%writefile train.py\nfrom trl import SFTConfig, SFTTrainer\n" + TRAIN.replace(
+    "=out", "='o'"
+).replace("=model_id", "='a/b'")
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    ("file", "format_id", "old", "new"),
+    [
+        (RECIPE, "trl_recipe_yaml", "learning_rate: 2.0e-4", "learning_rate: 0.0001"),
+        (SCRIPT, "py_trl", "learning_rate=2e-4", "learning_rate=1e-4"),
+    ],
+)
+def test_a_file_that_a_cell_writes_is_read_and_edited(
+    file: str, format_id: str, old: str, new: str, listed: bool
+) -> None:
+    text = notebook("!pip install trl", file, "!trl sft --config conf/sft.yaml", listed=listed)
+    workload = read(text)
+    assert workload.format == format_id
+    assert workload.value("learning_rate") == 2e-4
+    found = workload.fields["per_device_train_batch_size"]
+    assert found.file == "run.ipynb"
+    assert "per_device_train_batch_size" in text.splitlines()[(found.line or 0) - 1]
+    assert any("cell 3 writes" in one.message for one in workload.notices)
+    done = edit(text, learning_rate=1e-4)
+    after = done.uploads[0].data.decode()
+    assert code(after) == [source.replace(old, new) for source in code(text)]
+    assert without_sources(after) == without_sources(text)
+
+
 DEEP = '{"cells": ' + "[" * 100_000 + "]" * 100_000 + "}"
 HOSTILE = [
     pytest.param(DEEP, "nested", id="deep"),
