@@ -46,7 +46,8 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks, settings: Settings) -> None:
     """Which event calls what. Followers have no limit of their own: the jobs have."""
     everything = [
         *page.parts.values(), page.cancel, page.again, page.link, page.download["patch"],
-        page.second.box, page.second.keep, page.second.leave_out,
+        page.second.box, page.second.keep, page.second.leave_out, page.approval.box,
+        page.approval.told, *page.approval.given,
         page.download["patched"],
         page.audit_id, page.held, page.owned,
     ]  # fmt: skip
@@ -78,6 +79,11 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks, settings: Settings) -> None:
     )
     page.again.click(desk.run_again, owner, trigger_mode="once", **live)
     wishes = [page.audit_id, page.second.keep, page.second.leave_out, page.owned]
+    decided = [*owner, *page.approval.given]
+    for button, approved in ((page.approval.approve, True), (page.approval.decline, False)):
+        button.click(
+            partial(desk.decide, approved), decided, page.approval.box, js=OWNED, **AT_ONCE
+        )
     page.second.run.click(desk.run_second_round, wishes, trigger_mode="once", **live)
     for kind, button in page.download.items():
         shown = [page.audit_id, page.choice, page.owned]

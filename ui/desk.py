@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,9 +13,11 @@ from agent.jobs import Jobs, Started
 from agent.rebuild import MAX_RULES, EditChoice, rebuild
 from agent.settings import Settings
 from audit.records.errors import GoblinError, UserError
-from audit.records.events import ErrorData
+from audit.records.events import ApprovalRequiredData, ErrorData
 from audit.records.report import Report
+from audit.records.terms import Terms
 from audit.records.upload import Upload
+from ui.approval import decision_of, offer_shown
 from ui.download import File, patch_file, patched_file, report_file
 from ui.errors import error_part, gone_part
 from ui.form import Filled, fault_excerpt, request_of, take_files
@@ -72,13 +75,14 @@ class Desk:
         """The button: read the form, start, follow. `given` is in the order of the inputs."""
         form = dict(zip((*self._page.form.inputs, "held", "owned"), given, strict=True))
         held, paths = form.pop("held") or {}, form.pop("files") or []
-        form.pop("owned")
+        owned = form.pop("owned")
         form |= {name: form[name] or "" for name in ("pasted", "versions", "dialect", "backend")}
         filled = Filled(paths=[str(path) for path in paths], held=held, **form)
         try:
             files = {} if filled.pasting else take_files(filled.paths, held)
             yield {self._page.held: {**held, **files}}
             request = request_of(filled, files, self._settings)
+            self._abandon(owned)
             yield from self._along(self._jobs.start(request), uploads=request.uploads)
         except UserError as error:
             yield self._trouble(as_error(error))
@@ -89,6 +93,7 @@ class Desk:
         """A sample's button or link: the same audit as for any file."""
         try:
             request = sample_request(name, self._settings, hardware or None)
+            self._abandon(owned)
             started = self._jobs.start(request)
             yield from self._along(started, sample_link(name, hardware), request.uploads, choice)
         except UserError as error:
@@ -138,6 +143,23 @@ class Desk:
             gr.Warning(str(error))
             return gr.skip()
         return gr.update(value="Cancelling…", interactive=False)
+
+    def decide(self, approved: bool, audit_id: str, owned: object, call: str, *given: Any) -> Any:
+        """Approve or decline the runs that wait; the audit goes on by itself."""
+        try:
+            offered = self._jobs.pending(audit_id)
+            terms = offered.terms if offered else Terms()
+            token = owner_tokens(owned).get(audit_id, "")
+            self._jobs.decide(audit_id, token, call, decision_of(approved, terms, *given))
+        except UserError as error:
+            gr.Warning(str(error))
+        return gr.update(visible=False)
+
+    def _abandon(self, owned: object) -> None:
+        """A new run declines what waits in this browser's other audits."""
+        for audit_id, token in owner_tokens(owned).items():
+            with suppress(UserError):
+                self._jobs.abandon(audit_id, token)
 
     def save(self, kind: str, audit_id: str, choice: object, owned: object) -> File | None:
         """The file behind a download button; `patched` is the owner's alone."""
@@ -250,12 +272,16 @@ class Desk:
         page, owner = self._page, self._jobs.owns(audit_id, token)
         told = "" if owner or not choice else NOT_YOURS
         ended: bool | None = None
+        asked: ApprovalRequiredData | None = None
         for moment in follow_audit(self._jobs, audit_id, owner=owner, told=told):
             view = moment.view
             if view.error is not None and view.error.kind == "input" and uploads:
                 yield self._trouble(view.error, uploads)
                 return
             update = self._parts(moment.values)
+            if asked != view.pending:
+                asked = view.pending
+                update |= offer_shown(page.approval, asked, owner=owner)
             if ended is not view.ended:
                 ended = view.ended
                 update[page.cancel] = gr.update(

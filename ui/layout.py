@@ -11,6 +11,7 @@ import gradio as gr
 from agent.settings import Settings
 from audit.export.arms import METRICS
 from ui import frame
+from ui.approval import Approval, lay_out_approval
 from ui.form_layout import Form, lay_out_form
 from ui.paint import NONE, PLOTS, TEXTS, Values
 from ui.second_round import SecondRound, lay_out_second_round
@@ -50,6 +51,7 @@ class Page:
     download: dict[str, Any]
     """Buttons by the kinds of DOWNLOADS."""
     second: SecondRound
+    approval: Approval
     file: Any
     """Carries a file to the browser."""
     audit_id: Any
@@ -203,6 +205,7 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
         parts["run_head"] = _part("run_head", first)
         cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="gg-cancel")
         again = gr.Button("Run again", variant="primary", visible=False, elem_id="gg-again")
+    approval = lay_out_approval()
     parts["run_body"] = _part("run_body", first)
     if "verdict" in first:
         gr.HTML(
@@ -233,6 +236,7 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
         link=handover.link,
         download=handover.download,
         second=handover.second,
+        approval=approval,
         file=gr.JSON(visible=False),
         audit_id=gr.State(""),
         held=gr.State({}),

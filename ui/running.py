@@ -13,6 +13,7 @@ from ui.leads import research_lines
 from ui.timeline import DOING, LABELS, timeline
 from ui.view import AuditView
 
+WAITS = "Waits for its owner’s approval"
 CLOSE_NOTE = (
     "You can close this tab. The audit goes on, and this page’s link reopens it. "
     "Cancel stops within one step and keeps what was found."
@@ -30,6 +31,8 @@ TIERS = {
 def title_of(view: AuditView) -> str:
     """What happens now, in plain words."""
     current = view.current
+    if view.pending is not None:
+        return WAITS
     if current is not None:
         return DOING[current.name]
     return "Waiting for its turn" if view.state == "waiting" else "Starting"
@@ -44,6 +47,8 @@ def status_text(view: AuditView) -> str:
     if view.state == "cancelled":
         return "The audit was cancelled."
     current = view.current
+    if view.pending is not None:
+        return f"{WAITS}."
     if current is None:
         return "The audit waits for its turn." if view.state == "waiting" else "The audit starts."
     place = [line.name for line in view.stages].index(current.name) + 1

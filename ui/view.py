@@ -8,6 +8,8 @@ from typing import Literal
 
 from audit.records.events import (
     STAGES,
+    ApprovalDecidedData,
+    ApprovalRequiredData,
     CancelledData,
     ErrorData,
     Event,
@@ -40,6 +42,8 @@ class AuditView:
     report: Report | None = None
     error: ErrorData | None = None
     cancelled: CancelledData | None = None
+    pending: ApprovalRequiredData | None = None
+    """What waits for the owner's decision."""
     research: tuple[tuple[str, str], ...] = ()
     """Id of the call and what its sub-agent said last."""
     waiting: int = 0
@@ -126,12 +130,16 @@ def fold(view: AuditView, event: Event) -> AuditView:
         return _with_stage(view, data, event.at)
     if isinstance(data, ProgressData):
         return _with_progress(view, data)
+    if isinstance(data, ApprovalRequiredData):
+        return replace(view, pending=data)
+    if isinstance(data, ApprovalDecidedData):
+        return replace(view, pending=None)
     if isinstance(data, FinalReportData):
         return replace(view, report=data.report, findings=data.report.findings)
     if isinstance(data, ErrorData):
-        return replace(_closed(view, "failed"), error=data)
+        return replace(_closed(view, "failed"), error=data, pending=None)
     if isinstance(data, CancelledData):
-        return replace(_closed(view, "cancelled"), cancelled=data)
+        return replace(_closed(view, "cancelled"), cancelled=data, pending=None)
     return view
 
 

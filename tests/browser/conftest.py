@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,10 +72,9 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"app.py did not answer within {START_SECONDS} s: {log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
-def app(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """`python app.py` as a user starts it: own port, own data folder, no keys."""
-    data = tmp_path_factory.mktemp("goblin")
+@contextmanager
+def serving(data: Path, *command: str, **settings: str) -> Iterator[App]:
+    """The app as a user starts it: own port, own data folder, no keys, and those settings."""
     log = data / "app.log"
     port = free_port()
     environment = {
@@ -85,7 +85,7 @@ def app(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App
     environment |= {"GRADIO_SERVER_PORT": str(port), "GOBLIN_DATA_DIR": str(data / "log")}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out
+            [sys.executable, *command], cwd=ROOT, env=environment | settings, stdout=out, stderr=out
         )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -99,6 +99,13 @@ def app(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App
             process.kill()
             process.wait()
     assert "Traceback" not in log.read_text(), f"the app raised: {log.read_text()[-3000:]}"
+
+
+@pytest.fixture(scope="session")
+def app(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """`python app.py`."""
+    with serving(tmp_path_factory.mktemp("goblin"), "app.py") as served:
+        yield served
 
 
 @pytest.fixture(scope="session")
