@@ -25,7 +25,7 @@ from workload.dialects.script_values import (
 )
 
 _BUILTINS = frozenset(dir(builtins))
-MAX_STEPS = 150_000
+MAX_STEPS = 60_000
 """Expressions read before calls of the script's own functions are no longer followed: what keeps
 functions that call each other in a fan from taking for ever. A long real script has 10,000."""
 MAX_RETURNS = 30
