@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from audit.records.errors import InputError
 from audit.records.upload import Upload
@@ -44,6 +44,15 @@ _NAMED: tuple[tuple[bytes, str], ...] = (
 """First bytes of what people upload by mistake, and its name."""
 
 
+class GivenOption(NamedTuple):
+    """An option that a launch line gives a script."""
+
+    words: tuple[str, ...]
+    """As the script receives them; none for a flag alone."""
+    file: str
+    line: int
+
+
 @dataclass(frozen=True)
 class SourceText:
     """One file as text. `text` holds no byte order mark and its line ends exactly as uploaded."""
@@ -57,6 +66,9 @@ class SourceText:
     """The other uploaded files by name: all that a file can inherit from."""
     trainer: int = 0
     """Which of several training runs of a script is meant, from 1 on; 0: the first."""
+    options: Mapping[str, GivenOption] = field(default_factory=dict, repr=False, compare=False)
+    """What a launch line gives a script, by name without dashes, `-` as `_`; under `**` where it
+    gives more than it shows."""
     _memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -100,11 +112,15 @@ class SourceText:
 
     def with_text(self, text: str) -> SourceText:
         """The same file with another text."""
-        return SourceText(self.name, text, self.bom, self.encoding, self.beside, self.trainer)
+        return replace(self, text=text, _memory={})
 
     def with_trainer(self, number: int) -> SourceText:
         """The same file, of whose training runs the one with this number is meant."""
-        return SourceText(self.name, self.text, self.bom, self.encoding, self.beside, number)
+        return replace(self, trainer=number, _memory={})
+
+    def with_options(self, options: Mapping[str, GivenOption]) -> SourceText:
+        """The same script, started with these options."""
+        return replace(self, options=options, _memory={})
 
     def with_beside(self, others: Mapping[str, SourceText]) -> SourceText:
         """The same file with what was uploaded beside it."""

@@ -10,8 +10,10 @@ import pytest
 from audit.records.finding import FieldEdit
 from audit.records.upload import Upload
 from audit.records.workload import FieldValue
+from workload.detect import detect_dialect
 from workload.patch import Edited, edit_workload
 from workload.read import read_workload
+from workload.source import GivenOption, SourceText
 
 HEAD = """
 import argparse, os
@@ -277,3 +279,42 @@ def test_what_must_be_given_at_the_start_is_not_written_over() -> None:
     )
     assert done.diff == ""
     assert "Pass --lr 0.0001" in (done.outcomes[0].advice or "")
+
+
+def launched(text: str, **words: tuple[str, ...]) -> dict[str, FieldValue]:
+    """The fields of a script that a launch line starts with options, as its reader gives them."""
+    options = {name: GivenOption(given, "run.sh", 7) for name, given in words.items()}
+    source = SourceText("train.py", HEAD + textwrap.dedent(text)).with_options(options)
+    found = detect_dialect(source)
+    return dict(found.dialect.read(source, {}).fields)
+
+
+def test_the_options_of_a_launch_line_replace_the_defaults() -> None:
+    options = (
+        "parser.add_argument('--lr', type=float, default=3e-4)\n"
+        "parser.add_argument('--no_fp16', action='store_false')\n"
+        "parser.add_argument('--steps', type=int, required=True)"
+    )
+    use = "args.lr, fp16=args.no_fp16, max_steps=args.steps"
+    text = ARGPARSE.format(options=options, field="learning_rate", value=use)
+    found = launched(text, lr=("2e-5",), no_fp16=(), steps=("40",))
+    read = {name: found[name].value for name in ("learning_rate", "fp16", "max_steps")}
+    assert read == {"learning_rate": 2e-5, "fp16": False, "max_steps": 40}
+    rate = found["learning_rate"]
+    assert (rate.origin, rate.file, rate.line) == ("stated", "run.sh", 7)
+
+
+def test_the_options_of_a_launch_line_fill_dataclasses() -> None:
+    text = FILLED.format(parser="HfArgumentParser", method="parse_args_into_dataclasses",
+                         base="TrainingArguments")  # fmt: skip
+    given = {"rank": ("4",), "per_device_train_batch_size": ("2",), "bf16": (), "model": ("a/b",)}
+    found = launched(text, **given, targets=("q_proj", "o_proj"))
+    names = ("lora_r", "lora_alpha", "per_device_train_batch_size", "bf16", "model_id",
+             "lora_target_modules", "optimizer", "max_grad_norm")  # fmt: skip
+    assert [found[name].value for name in names] == [
+        4, 8, 2, True, "a/b", ["q_proj", "o_proj"], "adafactor", 1.0,
+    ]  # fmt: skip
+    assert found["per_device_train_batch_size"].file == "run.sh"
+    assert found["max_grad_norm"].origin == "default"
+    more = launched(text, **given, **{"**": ()})
+    assert more["max_grad_norm"].origin == "unknown"

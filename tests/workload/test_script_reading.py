@@ -615,3 +615,23 @@ def test_continued_pretraining_of_unsloth_is_told_from_tuning() -> None:
     )
     task = field(text, "task")
     assert (task.value, task.origin) == ("pretrain", "assumed")
+
+
+@pytest.mark.parametrize(
+    ("body", "origin"),
+    [
+        ("self.optimizer = Lion(self.model.parameters())", "unknown"),
+        ("kind, given = Trainer.get_optimizer_cls_and_kwargs(self.args)", "stated"),
+        ("return super().create_optimizer()", "stated"),
+    ],
+)
+def test_a_trainer_of_its_own_may_make_the_optimizer(body: str, origin: str) -> None:
+    text = (
+        f"{HF}class Mine(Trainer):\n    def __init__(self, extra, *args, **kwargs):\n"
+        "        super().__init__(*args, **kwargs)\n"
+        f"    def create_optimizer(self):\n        {body}\n"
+        "args = TrainingArguments('o', optim='adafactor', seed=3)\n"
+        "Mine(extra=1, model=None, args=args).train()\n"
+    )
+    found = read(text).fields
+    assert (found["optimizer"].origin, found["seed"].value) == (origin, 3)

@@ -87,10 +87,38 @@ def _trainer_keywords(reader: ScriptReader) -> None:
         slot = optimizers._replace(value=unknown)
         for field in ("optimizer", "lr_scheduler"):
             reader.unknown(field, slot, f"{trainer.name}.optimizers")
+    _overridden(reader, trainer)
     collator = given.get("data_collator")
     made = collator.value if collator else None
     if collator and isinstance(made, Thing) and made.name == "DataCollatorWithFlattening":
         reader.state_value("padding_free", True, collator, f"{trainer.name}.data_collator")
+
+
+def _overridden(reader: ScriptReader, trainer: Thing) -> None:
+    """A trainer class of the script's own that makes its optimizer or its batches itself."""
+    made = reader.run.scene.class_of.get(trainer.owner)
+    body = made.node.body if made is not None and isinstance(made.node, ast.ClassDef) else []
+    for method in body:
+        if not isinstance(method, ast.FunctionDef) or method.name not in _OVERRIDES:
+            continue
+        used = {node.attr for node in ast.walk(method) if isinstance(node, ast.Attribute)}
+        if used & _FROM_ARGUMENTS:
+            continue
+        owner = made.node.name if made is not None else trainer.name
+        why = Unknown(method, f"{owner}.{method.name} decides")
+        for field in _OVERRIDES[method.name]:
+            reader.hide(field, Slot(why, None), f"{owner}.{method.name}")
+
+
+_OVERRIDES: dict[str, tuple[str, ...]] = {
+    "create_optimizer": ("optimizer",),
+    "create_scheduler": ("lr_scheduler",),
+    "create_optimizer_and_scheduler": ("optimizer", "lr_scheduler"),
+    "get_train_dataloader": ("dataloader_num_workers", "dataloader_pin_memory"),
+}
+"""Methods of transformers' Trainer, and settings that one of the script's own may not follow."""
+_FROM_ARGUMENTS = frozenset({"get_optimizer_cls_and_kwargs", "dataloader_num_workers", *_OVERRIDES})
+"""Attributes whose use shows that the method follows the arguments, or calls the Trainer's own."""
 
 
 def _trainer_keyword(reader: ScriptReader, slot: Slot, owner: str, keyword: str) -> None:

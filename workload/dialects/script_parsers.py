@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from workload.dialects.script_evaluate import evaluate
 from workload.dialects.script_names import FROM_COMMAND_LINE, Named, classify
@@ -26,6 +27,8 @@ from workload.dialects.script_values import (
     Value,
     optional,
 )
+from workload.normalise import number
+from workload.source import GivenOption
 
 _CONVERT: dict[str, Callable[[str], int | float | str]] = {
     "builtins.int": int,
@@ -84,6 +87,11 @@ def _add_option(scene: Scene, parser: Thing, arguments: Arguments, node: ast.Cal
     dest = shown.lstrip("-").replace("-", "_")
     if given is not None and isinstance(given.value, Known):
         dest = str(given.value.value)
+    given_now = scene.given.get(dest)
+    if given_now is not None:
+        value = _launched(given_now, arguments, Option(shown), node)
+        scene.memory.put_in(parser, dest, Slot(value, None, None, node))
+        return
     slot = _default(scene, arguments, node, Option(shown))
     if not shown.startswith("-") or _said(arguments, "required"):
         slot = Slot(Unknown(node, f"{FROM_COMMAND_LINE} ({shown})"), None)
@@ -118,6 +126,48 @@ def _converted(value: Value, kind: Slot | None) -> Value:
         return Unknown(value.node, "no value of its type")
 
 
+def _launched(given: GivenOption, arguments: Arguments, option: Option, node: ast.Call) -> Value:
+    """The value that a launch line gives an option of argparse."""
+    action, kind = arguments.named.get("action"), arguments.named.get("type")
+    word = action.value.value if action and isinstance(action.value, Known) else None
+    if word in ("store_true", "store_false"):
+        place = (given.file, given.line)
+        return Known(word == "store_true", node, Option(option.name, place))
+    default = arguments.named.get("default")
+    name = kind.value.name if kind and isinstance(kind.value, Symbol) else ""
+    return given_value(given, option, node, default.value if default else None, name)
+
+
+def given_value(
+    given: GivenOption, option: Option, node: ast.expr, like: Value | None, kind: str = ""
+) -> Value:
+    """The words of a launch line as a parser of the script converts them.
+
+    Args:
+        given: the words and their place.
+        option: the option that they set.
+        node: the call that parses.
+        like: the option's default, whose type they have where no `kind` is said.
+        kind: dotted name of the type that converts them.
+    """
+    placed = Option(option.name, (given.file, given.line))
+    if not given.words:
+        return Known(True, node, placed)
+    if len(given.words) > 1:
+        parts = (GivenOption((word,), given.file, given.line) for word in given.words)
+        return Items(tuple(given_value(one, option, node, None, kind) for one in parts), node)
+    text = given.words[0]
+    held = like.value if isinstance(like, Known) else None
+    if kind in _CONVERT or isinstance(held, str):
+        made = _converted(Known(text, node), Slot(Symbol(kind or "builtins.str", node), None))
+        return replace(made, option=placed) if isinstance(made, Known) else made
+    value = number(text)
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return Known(value.lower() == "true", node, placed)
+    plain = value is None or isinstance(value, (int, float, str))
+    return Known(value, node, placed) if plain else Unknown(node, FROM_COMMAND_LINE)
+
+
 def _said(arguments: Arguments, name: str) -> bool:
     slot = arguments.named.get(name)
     return slot is not None and isinstance(slot.value, Known) and bool(slot.value.value)
@@ -144,13 +194,25 @@ def _filled(scene: Scene, kind: Value, node: ast.Call) -> Value:
     named = classify(symbol.name) if isinstance(symbol, Symbol) else Named("", "")
     if named.kind not in ("config", "arguments"):
         named = Named("arguments", named.name)
-    if not isinstance(kind, Local) or kind.base is not None or kind.open:
+    away = not isinstance(kind, Local) or kind.base is not None or kind.open
+    _give(scene, entries, node, away=away)
+    if away and ("**" in scene.given or "config" in scene.given or not scene.given):
         entries[OPEN] = Slot(Unknown(node, FROM_COMMAND_LINE), None)
     thing = scene.memory.new_thing(named.kind, named.name, node, entries.items())
     if named.kind == "config":
         scene.note(scene.configs, thing)
     finish(scene, kind, thing, node)
     return thing
+
+
+def _give(scene: Scene, entries: dict[str, Slot], node: ast.Call, *, away: bool) -> None:
+    """Puts the options of a launch line into a dataclass: into one of another file, all of them."""
+    for name, given in scene.given.items():
+        held = entries.get(name)
+        if name != "**" and (away or held is not None):
+            like = held.value if held is not None else None
+            value = given_value(given, Option(f"--{name}"), node, like)
+            entries[name] = Slot(value, None, None, node)
 
 
 def finish(scene: Scene, kind: Value, thing: Thing, node: ast.Call) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from workload.dialects.script_names import well_known
@@ -23,6 +23,7 @@ from workload.dialects.script_values import (
     Unknown,
     Value,
 )
+from workload.source import GivenOption
 
 _BUILTINS = frozenset(dir(builtins))
 MAX_STEPS = 60_000
@@ -142,6 +143,8 @@ class Scene:
     doubtful: set[ast.AST] = field(default_factory=set)
     """Calls inside such branches."""
     loop: Loop = field(default_factory=Loop)
+    given: Mapping[str, GivenOption] = field(default_factory=dict)
+    """Options of the launch line that starts the script."""
     assumed: dict[str, int] = field(default_factory=dict)
     """Options whose default decided a condition, with the first line that asked."""
     kernels: list[ast.Call] = field(default_factory=list)

@@ -45,7 +45,7 @@ def read_scene(source: SourceText) -> Scene:
         InputError: the text is no Python.
     """
     tree = source.parsed(parse_script)
-    scene = Scene(call, enter, source.name, tree)
+    scene = Scene(call, enter, source.name, tree, given=source.options)
     walk(scene, tree.body)
     scene.stored = Counter(
         node.id
