@@ -107,6 +107,19 @@ def test_a_script_without_training_says_which_calls_are_read() -> None:
         "d = {}\n" + "".join(f"d = {{**d, 'k{i}': {i}}}\n" for i in range(4_000)),
         "d = {}\n" + "".join(f"d['k{i}'] = {i}\nif c: d = dict(d)\n" for i in range(5_000)),
         "def f():\n    return [" + "1, " * 400 + "]\n" + "f()\n" * 10_000,
+        "s = [1]\n" + "s = s + s\n" * 60,
+        "s = []\n" + "s.append(1)\n" * 4_000,
+        "s = 'a'\n" + "s = s + s\n" * 4_000,
+        "x = 2\n" + "x = x ** 64\n" * 2_000,
+        "x = f'{1:1000000000}'\ny = int('9' * 4000)",
+        "import torch\n" + "with torch.autocast('cuda'):\n    loss.backward()\n" * 3_000,
+        "import argparse\np = argparse.ArgumentParser()\n"
+        + "".join(f"p.add_argument('--o{at}', default={at})\n" for at in range(400))
+        + "a = p.parse_args()\n" * 200,
+        "class B0: pass\n"
+        + "".join(f"class B{at}(B{at - 1}, B{at - 1}): pass\n" for at in range(1, 40))
+        + "from transformers import HfArgumentParser\n"
+        "HfArgumentParser((B39,)).parse_args_into_dataclasses()\n",
     ],
     ids=lambda body: body[:24],
 )

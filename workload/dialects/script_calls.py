@@ -9,7 +9,7 @@ from audit.records.errors import InputError
 from workload.dialects.script_assign import assign
 from workload.dialects.script_effects import PLAIN_FUNCTIONS
 from workload.dialects.script_evaluate import attribute, evaluate, unpacked
-from workload.dialects.script_fold import PLAIN, fold_call, fold_method
+from workload.dialects.script_fold import PLAIN, fold_call, fold_method, joined
 from workload.dialects.script_loop import (
     accelerator_method,
     loop_role,
@@ -240,9 +240,9 @@ def _change_list(
     given = [slot.value for slot in arguments.positional]
     changed: Value = Unknown(node, "a list that is changed")
     if name == "append" and len(given) == 1:
-        changed = Items((*base.values, given[0]), base.node)
+        changed = joined(base, given, base.node)
     elif name == "extend" and len(given) == 1 and isinstance(given[0], Items):
-        changed = Items((*base.values, *given[0].values), base.node)
+        changed = joined(base, given[0].values, base.node)
     if isinstance(node.func, ast.Attribute) and scene.statement is not None:
         assign(scene, node.func.value, Slot(changed, None), scene.statement)
 

@@ -17,6 +17,7 @@ from workload.dialects.script_values import Items, Known, Option, Symbol, Unknow
 
 MAX_TEXT = 2000
 MAX_PARTS = 64
+MAX_ELEMENTS = 500
 COMPUTED = "computed when the script runs"
 """Why a value is unknown that no rule here gives."""
 
@@ -59,7 +60,7 @@ def folded(value: Any, node: ast.expr, option: Option | None = None) -> Value:
 def fold_binary(work: type[ast.operator], left: Value, right: Value, node: ast.expr) -> Value:
     """`left op right` of two numbers, or two texts put together."""
     if isinstance(left, Items) and isinstance(right, Items) and work is ast.Add:
-        return Items((*left.values, *right.values), node)
+        return joined(left, right.values, node)
     if not (isinstance(left, Known) and isinstance(right, Known)):
         return Unknown(node, COMPUTED)
     a, b, option = left.value, right.value, left.option or right.option
@@ -70,6 +71,13 @@ def fold_binary(work: type[ast.operator], left: Value, right: Value, node: ast.e
     if work not in ARITHMETIC or not (texts or numbers):
         return Unknown(node, COMPUTED)
     return _attempt(ARITHMETIC[work], (a, b), node, option)
+
+
+def joined(left: Items, more: Sequence[Value], node: ast.expr) -> Value:
+    """A list with more elements; one with very many is data, not settings."""
+    if len(left.values) + len(more) > MAX_ELEMENTS:
+        return Unknown(node, "a long list of data")
+    return Items((*left.values, *more), node)
 
 
 def fold_compare(work: ast.cmpop, left: Value, right: Value, node: ast.expr) -> Value:

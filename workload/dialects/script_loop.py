@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from workload.dialects.script_scene import Arguments, Scene
+from workload.dialects.script_scene import MAX_MADE, Arguments, Scene
 from workload.dialects.script_values import (
     OPEN,
     Items,
@@ -114,7 +114,8 @@ def make_part(scene: Scene, role: str, dotted: str, arguments: Arguments, node: 
     if arguments.open is not None:
         entries[OPEN] = Slot(arguments.open, None)
     part = scene.memory.new_thing("loop", f"{role} {dotted}", node, entries.items())
-    if not scene.repeating or all(one.node is not node for one in scene.loop.parts):
+    known = scene.repeating and any(one.node is node for one in scene.loop.parts)
+    if not known and len(scene.loop.parts) < MAX_MADE:
         scene.loop.parts.append(part)
     scene.doubt(node)
     if role == ENGINE:
@@ -166,7 +167,7 @@ def note_backward(scene: Scene, node: ast.Call) -> None:
     loop = scene.loop
     if loop.moment is None:
         loop.moment = scene.freeze(None, node.lineno)
-    if all(one is not node for one in loop.backward):
+    if len(loop.backward) < MAX_MADE and all(one is not node for one in loop.backward):
         loop.backward.append(node)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from workload.dialects.script_evaluate import evaluate
 from workload.dialects.script_names import FROM_COMMAND_LINE, Named, classify
-from workload.dialects.script_scene import Arguments, Scene
+from workload.dialects.script_scene import MAX_STEPS, Arguments, Scene
 from workload.dialects.script_spellings import ENUMERATIONS
 from workload.dialects.script_values import (
     OPEN,
@@ -178,6 +178,9 @@ def _namespace(
 ) -> Value:
     """What `parse_args` gives: every option with its default."""
     entries = scene.memory.entries(parser)
+    scene.steps += len(entries)
+    if scene.steps > MAX_STEPS:
+        return Unknown(node, "a call that is not followed")
     made = scene.memory.new_thing("namespace", "argparse.Namespace", node, entries.items())
     if name != "parse_known_args":
         return made
@@ -229,7 +232,8 @@ def class_entries(
 ) -> dict[str, Slot]:
     """What a class of the script, and those it extends, give every instance."""
     entries: dict[str, Slot] = {}
-    for base in kind.bases if depth < 8 else ():
+    scene.steps += 1
+    for base in kind.bases if depth < 8 and scene.steps < MAX_STEPS else ():
         entries |= class_entries(scene, base, from_command_line=from_command_line, depth=depth + 1)
     body = kind.node.body if isinstance(kind.node, ast.ClassDef) else []
     for statement in body:

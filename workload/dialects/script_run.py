@@ -211,8 +211,8 @@ def other_notices(run: Run, file: str) -> list[Notice]:
         )
         line = run.trainer.node.lineno
         found.append(Notice(kind="note", message=message, file=file, line=line))
+    passed = [_passed(run, trainer) for trainer in run.scene.trainers]
     for config in run.scene.configs:
-        passed = [_passed(run, trainer) for trainer in run.scene.trainers]
         if config is not run.config and not any(config == one for one in passed):
             note(config, "is not given to the trainer that is read")
     for adapter in run.scene.adapters:

@@ -31,6 +31,8 @@ MAX_STEPS = 60_000
 functions that call each other in a fan from taking for ever. A long real script has 10,000."""
 MAX_RETURNS = 30
 """Returns of one function that are kept apart; one with more gives nothing known back."""
+MAX_MADE = 200
+"""Configs, trainers, adapters, models or parts of a loop that are told apart."""
 MAX_RUNS = 12
 """Training runs of one script that are told apart."""
 MAX_CALLS = 12
@@ -211,7 +213,7 @@ class Scene:
 
     def note(self, made: list[Thing], thing: Thing) -> None:
         """Keeps a thing among those the script makes."""
-        if not self.repeating:
+        if not self.repeating and len(made) < MAX_MADE:
             made.append(thing)
 
     def freeze(self, trainer: Thing | None, line: int | None) -> Moment:
