@@ -6,7 +6,9 @@ import argparse
 import sys
 
 from agent.commands.kept import full_id, kept_report, opened
+from agent.commands.options import settings
 from agent.commands.write import FORMATS, as_format
+from agent.pushing import check_push, place_of, push_lines
 from audit.records.errors import UserError
 
 TRAJECTORIES = ("messages", "hermes", "atropos")
@@ -33,15 +35,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="utf-8-bytes",
         help="of atropos: a tokenizer.json on this machine (default utf-8-bytes)",
     )
+    parser.add_argument(
+        "--push",
+        metavar="USER/DATASET",
+        help="of messages, hermes and atropos: write to your own Hub dataset, not to the screen",
+    )
 
 
 def run(given: argparse.Namespace) -> int:
     """Print it.
 
     Raises:
-        UserError: neither an id nor --all, or --all with the form of a single report.
+        UserError: neither an id nor --all, or --all or --push with the form of a single report.
+        SetupError: --push without a token, or the Hub refuses it.
     """
     form = given.format
+    if given.push and form not in TRAJECTORIES:
+        message = f"--push does not go with --format {form}"
+        raise UserError(message, remedy=f"Use one of {', '.join(TRAJECTORIES)}.")
     if form in TRAJECTORIES:
         _write_trajectories(given)
     elif given.all:
@@ -55,9 +66,18 @@ def run(given: argparse.Namespace) -> int:
 def _write_trajectories(given: argparse.Namespace) -> None:
     from agent.trajectories import all_started, trajectory_lines
 
+    operator = settings()
+    token = check_push(given.push, operator.models.hf_token) if given.push else ""
     with opened() as store:
-        ids = all_started(store) if given.all else [full_id(store, _named(given.id))]
-        for line in trajectory_lines(store, ids, given.format, given.tokenizer):
+        one = None if given.all else full_id(store, _named(given.id))
+        ids = all_started(store) if one is None else [one]
+        lines = trajectory_lines(store, ids, given.format, given.tokenizer)
+        if given.push:
+            place = place_of(given.format, one)
+            address = push_lines(lines, given.push, place, token, operator.hub_url)
+            sys.stdout.write(f"{address}\n")
+            return
+        for line in lines:
             sys.stdout.write(line)
 
 
