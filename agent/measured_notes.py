@@ -17,6 +17,12 @@ def measured_notices(state: AuditState) -> tuple[Notice, ...]:
     return tuple(Notice(kind="note", message=text) for text in _sentences(runs[-1]))
 
 
+def attribution_notices(state: AuditState) -> tuple[Notice, ...]:
+    """What staged re-runs found out about single edits; none where there were none."""
+    found = state.attribution
+    return (Notice(kind="note", message=found.told),) if found is not None and found.told else ()
+
+
 def _sentences(run: MeasuredRun) -> Iterator[str]:
     yield from run.translation.notes
     for one in run.translation.unmeasured:

@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from agent.measured_notes import measured_notices
+from agent.measured_notes import attribution_notices, measured_notices
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
 from agent.synthesis import Tier
@@ -62,7 +62,7 @@ def build_report(state: AuditState, services: Services, made: Made) -> Report:
         hardware=_hardware(services),
         fields=workload.fields,
         lengths=workload.lengths,
-        notices=(*workload.notices, *measured_notices(state)),
+        notices=(*workload.notices, *measured_notices(state), *attribution_notices(state)),
         starts_as_written=state.starts_as_written,
         findings=findings,
         patch=patch,
@@ -77,6 +77,7 @@ def build_report(state: AuditState, services: Services, made: Made) -> Report:
         believe=_believe(figures),
         seconds=made.seconds,
         leads=state.leads,
+        attribution=state.attribution,
     )
 
 

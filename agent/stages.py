@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from agent.billing import PAIR, on_terms, settle_pair
+from agent.attribution import attributed
+from agent.bench_runs import compared_benches, empty_bench, failed_bench, run_spec
+from agent.billing import on_terms, settle_pair
 from agent.effects import anchored_steps, in_order, with_effects
 from agent.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
-from agent.watch import TookTooLong
-from audit.records.base import ArmName, Json
-from audit.records.comparison import Comparison
-from audit.records.errors import Cancelled, MissingFacts, ModelMistake, RunFailed
-from audit.records.events import ProgressData, StageName
-from audit.records.finding import FieldEdit, Finding, Semantics
-from audit.records.metrics import Bench, Metrics
-from audit.records.patch import Patch
+from audit.records.errors import MissingFacts, ModelMistake, RunFailed
+from audit.records.events import StageName
+from audit.records.finding import FieldEdit, Finding
+from audit.records.metrics import Bench
 from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
 
@@ -128,7 +126,7 @@ def benchmark(state: AuditState, services: Services) -> AuditState:
         message = "there is no patched workload to benchmark"
         raise ModelMistake(message)
     arms.append(Arm(name="patched", workload=state.patched, env=state.patch.env))
-    return _benched(state, AFTER, arms, services)
+    return attributed(_benched(state, AFTER, arms, services), services, propose)
 
 
 def compare(state: AuditState, services: Services) -> AuditState:
@@ -137,7 +135,7 @@ def compare(state: AuditState, services: Services) -> AuditState:
     if before is None or (state.edited and after is None):
         message = "benchmark both workloads before comparing"
         raise ModelMistake(message)
-    return state.moved(comparison=_compared(state, before, after))
+    return state.moved(comparison=compared_benches(state, before, after))
 
 
 NOT_CHOSEN = "Not chosen by the backend"
@@ -215,13 +213,15 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
         elif settled is not None:
             state = state.moved(not_run=f"The runs were not approved: {settled.reason}")
     if state.not_run is not None:
-        return state.moved(benches=(*state.benches, _empty(spec, bench_id)))
+        return state.moved(benches=(*state.benches, empty_bench(spec, bench_id)))
     try:
-        bench = _run(spec, bench_id, services)
+        bench = run_spec(spec, bench_id, services)
     except MissingFacts as missing:
-        return state.moved(benches=(*state.benches, _empty(spec, bench_id)), not_run=str(missing))
+        return state.moved(
+            benches=(*state.benches, empty_bench(spec, bench_id)), not_run=str(missing)
+        )
     except RunFailed as failed:
-        bench = _failed(spec, bench_id, str(failed), services)
+        bench = failed_bench(spec, bench_id, str(failed), services)
     return _with_measured_profile(state.moved(benches=(*state.benches, bench)), bench)
 
 
@@ -232,100 +232,3 @@ def _with_measured_profile(state: AuditState, bench: Bench) -> AuditState:
         return state
     found = {"timed": arm.provenance, "step_s": arm.step_s, "breakdown": arm.breakdown}
     return state.moved(profile=state.profile.model_copy(update=found))
-
-
-def _run(spec: Spec, bench_id: str, services: Services) -> Bench:
-    runner = services.runner
-    run_id = runner.submit(spec)
-    try:
-        for step in runner.events(run_id):
-            services.check_cancelled()
-            if step.text:
-                services.record(
-                    ProgressData(
-                        stage="benchmark",
-                        text=step.text,
-                        done=step.done,
-                        total=step.total,
-                        point=step.point,
-                    )
-                )
-    except (Cancelled, TookTooLong):
-        runner.cancel(run_id)
-        raise
-    finally:
-        services.approvals.ran(PAIR, runner.billed(run_id))
-    return runner.collect(run_id, bench_id)
-
-
-def _empty(spec: Spec, bench_id: str) -> Bench:
-    """A benchmark that was not run: it has an id and no arm, so nothing can be read from it."""
-    return Bench(id=bench_id, spec=spec.conditions, arms=())
-
-
-def _failed(spec: Spec, bench_id: str, reason: str, services: Services) -> Bench:
-    can = services.runner.capabilities()
-    arms = tuple(
-        Metrics(
-            arm=arm.name,
-            workload=arm.workload.fingerprint,
-            runner=can.name,
-            provenance=can.provenance,
-            hardware=spec.hardware,
-            gpus=spec.gpus,
-            nodes=spec.nodes,
-            steps=spec.steps,
-            failure=reason,
-        )
-        for arm in spec.arms
-    )
-    return Bench(id=bench_id, spec=spec.conditions, arms=arms)
-
-
-def _compared(state: AuditState, before: Bench, after: Bench | None) -> Comparison:
-    from runner.compare import compare_arms
-
-    ids = {"before_id": before.id, "after_id": (after or before).id}
-    if state.not_run is not None:
-        reason = f"There are no figures: {state.not_run.rstrip('.')}."
-        return Comparison(**ids, verdict="not_comparable", reason=reason)
-    if after is None:
-        reason = "Nothing is changed, so there is nothing to compare."
-        return Comparison(**ids, verdict="no_difference", reason=reason)
-    if before.spec != after.spec:
-        reason = "The two benchmarks ran under different conditions."
-        return Comparison(**ids, verdict="not_comparable", reason=reason)
-    first, second = _arm(after, "baseline"), _arm(after, "patched")
-    alone = _arm(before, "baseline")
-    if alone.workload != first.workload:
-        reason = "The two benchmarks did not start from the same file."
-        return Comparison(**ids, verdict="not_comparable", reason=reason)
-    return compare_arms(
-        first,
-        second,
-        before_id=before.id,
-        after_id=after.id,
-        measured=after.measured,
-        semantics=weakest_semantics(state.patch, after),
-    )
-
-
-def weakest_semantics(patch: Patch | None, bench: Bench) -> Semantics:
-    """The class of what a benchmark's edits may change: the weakest of those that ran."""
-    ran = bench.measured.translation.edits if bench.measured else None
-    edits = patch.edits if patch else ()
-    classes = {edit.semantics for edit in edits if edit.applied and _ran(edit.field, ran)}
-    order: tuple[Semantics, ...] = ("dynamics", "numerics", "neutral")
-    return next((name for name in order if name in classes), "neutral")
-
-
-def _ran(field: str, ran: Mapping[str, Json] | None) -> bool:
-    return ran is None or field in ran
-
-
-def _arm(bench: Bench, name: ArmName) -> Metrics:
-    found = bench.arm(name)
-    if found is None:
-        message = f"{bench.id} has no {name} arm"
-        raise RunFailed(message)
-    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from audit.records.attribution import Attribution
 from audit.records.comparison import Comparison
 from audit.records.errors import ModelMistake
 from audit.records.finding import Check, Finding
@@ -44,6 +45,8 @@ class AuditState:
     not_run: str | None = None
     """Why there are no figures, where there are none: what is not known, what does not start."""
     benches: tuple[Bench, ...] = ()
+    attribution: Attribution | None = None
+    """Which edits the measured difference comes from, and which were dropped for it."""
     comparison: Comparison | None = None
     leads: tuple[Lead, ...] = ()
     """What research brought back; no stage reads them."""

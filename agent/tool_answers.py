@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from agent.state import AS_WRITTEN, PATCH, PATCHED, AuditState
+from agent.state import AFTER, AS_WRITTEN, PATCH, PATCHED, AuditState
 from agent.telling import speed_text
 from audit.records.finding import Effect
 from audit.records.lead import Research
@@ -96,7 +96,10 @@ def tell_bench(state: AuditState, bench_id: str) -> str:
         return ""
     if not bench.arms:
         return f"{bench_id} has no figures: {state.not_run}"
-    return "\n".join(f"{bench_id} {arm.arm}: {speed_text(arm)}" for arm in bench.arms)
+    lines = [f"{bench_id} {arm.arm}: {speed_text(arm)}" for arm in bench.arms]
+    if bench_id == AFTER and state.attribution is not None:
+        lines.append(state.attribution.told)
+    return "\n".join(lines)
 
 
 def tell_comparison(state: AuditState) -> str:

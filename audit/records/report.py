@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from audit.records.attribution import Attribution
 from audit.records.base import Provenance, Record
 from audit.records.comparison import Comparison
 from audit.records.finding import Check, Finding, Source
@@ -75,3 +76,6 @@ class Report(Record):
     """Wall time of the audit."""
     leads: tuple[Lead, ...] = ()
     """What research brought back: unverified, never applied."""
+    attribution: Attribution | None = None
+    """Staged re-runs of a measured patch: who is to blame, or who earned what. None: not measured,
+    or one edit alone."""

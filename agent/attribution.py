@@ -1,0 +1,259 @@
+"""Which edits of a measured patch are to blame, or to thank: staged re-runs within a budget.
+
+A patch that fails or is slower loses the edits that make it so: they are found by bisection, the
+patch is planned and written again without them, and measured again as a whole. Of a patch that is
+faster, each group of edits is told its share. Projected patches have steps from the estimator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from agent.bench_runs import failed_bench, run_spec
+from agent.edit_groups import EditGroup, edit_groups, shown
+from agent.guilty import find_guilty
+from agent.services import Services
+from agent.staged import BAD, Staged, compare_bench
+from agent.state import AFTER, BEFORE, AuditState
+from audit.records.attribution import Attribution, DroppedEdits, EditShare
+from audit.records.base import Interval
+from audit.records.comparison import Comparison
+from audit.records.errors import MissingFacts, RunFailed
+from audit.records.events import LogData
+from audit.records.metrics import Bench
+from audit.records.patch import Edit
+from audit.records.spec import Arm, Spec
+
+if TYPE_CHECKING:
+    from kb.choose import Choice
+
+BLAME_SECONDS, SHARE_SECONDS = 240.0, 75.0
+"""Wall time of the staged runs: a patch that does harm is worth more of it than shares are."""
+Propose = Callable[..., AuditState]
+"""`agent.stages.propose`: writes the patch that follows some choices."""
+
+
+def attributed(state: AuditState, services: Services, propose: Propose) -> AuditState:
+    """The state after the staged runs: guilty edits dropped, or shares told.
+
+    Does nothing where nothing was measured, where the baseline has no figures, or where a run costs
+    money: the owner approved two runs, not more.
+    """
+    bench = state.bench(AFTER)
+    if bench is None or not _measured(bench) or services.runner.capabilities().billable:
+        return state
+    groups = edit_groups(state.patch) if state.patch else ()
+    groups = shown(groups, bench.measured.translation.edits if bench.measured else None)
+    verdict = compare_bench(bench, groups).verdict if groups else "not_comparable"
+    if verdict in BAD:
+        return _without_guilty(state, services, propose)
+    if verdict == "faster" and len(groups) > 1:
+        return _with_shares(state, services, groups, bench)
+    return state
+
+
+def _measured(bench: Bench) -> bool:
+    """Whether both arms are there, the baseline with figures that were measured."""
+    before, after = bench.arm("baseline"), bench.arm("patched")
+    if before is None or after is None:
+        return False
+    return before.provenance in ("measured", "imported") and before.tokens_per_s is not None
+
+
+def _without_guilty(state: AuditState, services: Services, propose: Propose) -> AuditState:
+    """Drop group after group until the rest of the patch is well, or the time is used up."""
+    staged = _staged(state, services, BLAME_SECONDS)
+    dropped: list[DroppedEdits] = []
+    while True:
+        bench = state.bench(AFTER)
+        groups = edit_groups(state.patch) if state.patch else ()
+        if bench is None or not groups:
+            break
+        candidates = shown(groups, bench.measured.translation.edits if bench.measured else None)
+        whole = compare_bench(bench, groups)
+        if whole.verdict not in BAD or not candidates:
+            break
+        guilty = find_guilty(candidates, staged.is_bad)
+        if guilty is None or staged.used > staged.seconds:
+            return _told(state, staged, dropped, unfound=whole)
+        dropped.append(_dropped(guilty, whole))
+        services.record(LogData(text=dropped[-1].reason))
+        state = _rewritten(state, services, propose, dropped)
+        state = _again(state, services)
+    return _told(state, staged, dropped)
+
+
+def _dropped(guilty: EditGroup, whole: Comparison) -> DroppedEdits:
+    verdict: Literal["failed", "slower"] = "failed" if whole.verdict == "failed" else "slower"
+    why = f"fails ({whole.reason.rstrip('.')})" if verdict == "failed" else _slower(whole)
+    reason = f"Dropped after measuring: the run with {guilty.name} {why}"
+    return DroppedEdits(
+        rule_ids=guilty.rule_ids, fields=guilty.fields, verdict=verdict, reason=reason
+    )
+
+
+def _slower(whole: Comparison) -> str:
+    return f"is slower ({_times(whole.speedup)})" if whole.speedup else "is slower"
+
+
+def _rewritten(
+    state: AuditState, services: Services, propose: Propose, dropped: Sequence[DroppedEdits]
+) -> AuditState:
+    """The patch planned and written again without the dropped rules; what else it left out stays.
+
+    Nothing that was not in the measured patch comes in.
+    """
+    old = state.patch.edits if state.patch else ()
+    followed = {rule for edit in old if edit.applied for rule in edit.rule_ids}
+    reasons = {rule: one.reason for one in dropped for rule in one.rule_ids}
+    choices = _choices(state, services, followed - reasons.keys(), reasons)
+    made = propose(state.moved(patch=None, patched=None), services, choices, grow=False)
+    if made.patch is None:
+        return made
+    kept: dict[tuple[str, tuple[str, ...]], Edit] = {
+        (edit.field, edit.rule_ids): edit for edit in old if not edit.applied
+    }
+    edits = tuple(kept.get((edit.field, edit.rule_ids), edit) for edit in made.patch.edits)
+    return made.moved(patch=made.patch.model_copy(update={"edits": edits}))
+
+
+def _choices(
+    state: AuditState, services: Services, followed: set[str], reasons: dict[str, str]
+) -> list[Choice]:
+    from kb.choose import Choice, choose_findings
+
+    findings = state.findings or ()
+    asked = [finding for finding in findings if finding.rule_id in followed or not finding.edits]
+    request = services.request
+    choices = list(choose_findings(asked, request.include, request.keep))
+    left_out = "Not in the patch that was measured"
+    return choices + [
+        Choice(finding, chosen=False, reason=reasons.get(finding.rule_id, left_out))
+        for finding in findings
+        if finding not in asked
+    ]
+
+
+def _again(state: AuditState, services: Services) -> AuditState:
+    """The whole rest of the patch measured again, under the id of the one that it replaces."""
+    before, old = state.bench(BEFORE), state.bench(AFTER)
+    if old is None or before is None:
+        return state
+    if not state.edited or state.patched is None or state.patch is None:
+        arms = tuple(arm for arm in old.arms if arm.arm == "baseline")
+        return _replaced(state, old.model_copy(update={"arms": arms}))
+    request = services.request
+    baseline = state.baseline or state.workload or state.patched
+    spec = Spec(
+        arms=(
+            Arm(name="baseline", workload=baseline, env=dict(state.baseline_env)),
+            Arm(name="patched", workload=state.patched, env=state.patch.env),
+        ),
+        hardware=services.hardware.id,
+        gpus=request.gpus,
+        nodes=request.nodes,
+        steps=request.steps,
+    )
+    try:
+        bench = run_spec(spec, AFTER, services)
+    except (RunFailed, MissingFacts) as failed:
+        bench = failed_bench(spec, AFTER, str(failed), services)
+    return _replaced(state, bench.model_copy(update={"spec": old.spec}))
+
+
+def _replaced(state: AuditState, bench: Bench) -> AuditState:
+    return state.moved(benches=tuple(bench if one.id == bench.id else one for one in state.benches))
+
+
+def _staged(state: AuditState, services: Services, seconds: float) -> Staged:
+    baseline = state.baseline or state.workload
+    if baseline is None:
+        message = "there is no baseline"
+        raise RunFailed(message)
+    return Staged(state, services, baseline, seconds)
+
+
+def _told(
+    state: AuditState,
+    staged: Staged,
+    dropped: Sequence[DroppedEdits],
+    unfound: Comparison | None = None,
+) -> AuditState:
+    parts = [f"{one.reason}." for one in dropped]
+    if unfound is not None:
+        parts.append(
+            f"Which edit makes the patch {'fail' if unfound.verdict == 'failed' else 'slower'} was "
+            f"not found within {staged.seconds:.0f} s of staged runs: the patch stands as measured."
+        )
+    elif not state.edited:
+        parts.append("No edit is left in the patch.")
+    else:
+        parts.append("The patch was written and measured again without it.")
+    return state.moved(
+        attribution=Attribution(
+            provenance="measured",
+            runs=tuple(staged.runs),
+            dropped=tuple(dropped),
+            told=" ".join(parts),
+            seconds=round(staged.used, 3),
+        )
+    )
+
+
+def _with_shares(
+    state: AuditState, services: Services, groups: Sequence[EditGroup], bench: Bench
+) -> AuditState:
+    """What each group adds on top of those before it: the patch grows group by group."""
+    staged = _staged(state, services, SHARE_SECONDS)
+    whole = compare_bench(bench, groups).speedup
+    steps: list[Interval] = []
+    for count in range(1, len(groups)):
+        found = staged.compare(groups[:count])
+        if found is None or found.speedup is None:
+            break
+        steps.append(found.speedup)
+    if whole is None or len(steps) < len(groups) - 1:
+        why = f"The share of each edit was not measured: {staged.seconds:.0f} s did not suffice."
+        shares: tuple[EditShare, ...] = ()
+    else:
+        shares = _shares(groups, [*steps, whole])
+        lines = (f"{', '.join(one.fields)} {one.factor.value:.2f}x" for one in shares)
+        why = f"Measured one after the other, each on top of those before it: {'; '.join(lines)}."
+    return state.moved(
+        attribution=Attribution(
+            provenance="measured",
+            runs=tuple(staged.runs),
+            shares=shares,
+            told=why,
+            seconds=round(staged.used, 3),
+        )
+    )
+
+
+def _shares(groups: Sequence[EditGroup], steps: Sequence[Interval]) -> tuple[EditShare, ...]:
+    """Ratios of neighbouring steps; their errors are independent: widths add in squares."""
+    whole = math.log(steps[-1].value)
+    found, before, width = [], 0.0, 0.0
+    for group, step in zip(groups, steps, strict=True):
+        now, half = math.log(step.value), math.log(step.high / step.low) / 2
+        gain, spread = now - before, math.hypot(half, width)
+        found.append(
+            EditShare(
+                rule_ids=group.rule_ids,
+                fields=group.fields,
+                factor=Interval(
+                    low=math.exp(gain - spread),
+                    value=math.exp(gain),
+                    high=math.exp(gain + spread),
+                ),
+                share=gain / whole,
+            )
+        )
+        before, width = now, half
+    return tuple(found)
+
+
+def _times(speedup: Interval) -> str:
+    return f"{speedup.value:.2f}x, {speedup.low:.2f} to {speedup.high:.2f}"

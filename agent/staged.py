@@ -1,0 +1,111 @@
+"""Staged re-runs: the run before against the same file with some groups of edits alone, short.
+
+Used where a measured patch failed, slowed down or won; every run is on the audit's own runner and
+is compared like the benchmark itself. When the time is used up, no further run starts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent.bench_runs import failed_bench, run_spec, weakest_of
+from agent.edit_groups import EditGroup, field_edits, variables
+from agent.plan import with_edits
+from agent.services import Services
+from agent.state import AFTER, AuditState
+from audit.records.attribution import StagedRun
+from audit.records.comparison import Comparison
+from audit.records.errors import MissingFacts, RunFailed
+from audit.records.events import LogData
+from audit.records.metrics import Bench
+from audit.records.spec import Arm, Spec, Stop
+from audit.records.workload import Workload
+
+RUN_SECONDS = 40.0
+"""Budget of one staged run's warm-up and rounds."""
+STOP = Stop(seconds=RUN_SECONDS, half_width=0.04, least_rounds=6)
+BAD = ("failed", "slower")
+
+
+@dataclass(slots=True)
+class Staged:
+    """The staged runs of one audit."""
+
+    state: AuditState
+    services: Services
+    baseline: Workload
+    seconds: float
+    """Wall time that all of them together may take."""
+    runs: list[StagedRun] = field(default_factory=list)
+    _start: float = field(default_factory=time.monotonic)
+    _longest: float = 0.0
+
+    @property
+    def used(self) -> float:
+        """Seconds so far."""
+        return time.monotonic() - self._start
+
+    def compare(self, groups: Sequence[EditGroup]) -> Comparison | None:
+        """The run before against these groups; None where the time does not suffice."""
+        if self.used + self._longest > self.seconds:
+            return None
+        names = ", ".join(group.name for group in groups)
+        self.services.record(LogData(text=f"Run again with {names} alone."))
+        began = time.monotonic()
+        found = compare_bench(self._bench(groups), groups)
+        self._longest = max(self._longest, time.monotonic() - began)
+        self.runs.append(
+            StagedRun(
+                rule_ids=tuple(rule for group in groups for rule in group.rule_ids),
+                verdict=found.verdict,
+                speedup=found.speedup,
+                reason=found.reason,
+            )
+        )
+        return found
+
+    def is_bad(self, groups: Sequence[EditGroup]) -> bool | None:
+        """Whether the run with these groups fails or is slower; None: no time left."""
+        found = self.compare(groups)
+        return None if found is None else found.verdict in BAD
+
+    def _bench(self, groups: Sequence[EditGroup]) -> Bench:
+        state, services = self.state, self.services
+        edited = with_edits(self.baseline, field_edits(groups))
+        env = dict(state.baseline_env)
+        exported = variables(groups, state.patch.env if state.patch else {})
+        spec = Spec(
+            arms=(
+                Arm(name="baseline", workload=self.baseline, env=env),
+                Arm(name="patched", workload=edited, env={**env, **exported}),
+            ),
+            hardware=services.hardware.id,
+            gpus=services.request.gpus,
+            nodes=services.request.nodes,
+            steps=services.request.steps,
+            stop=STOP,
+        )
+        try:
+            return run_spec(spec, AFTER, services)
+        except (RunFailed, MissingFacts) as failed:
+            return failed_bench(spec, AFTER, str(failed), services)
+
+
+def compare_bench(bench: Bench, groups: Sequence[EditGroup]) -> Comparison:
+    """The verdict on a bench of both arms that holds these groups' edits."""
+    from runner.compare import compare_arms
+
+    before, after = bench.arm("baseline"), bench.arm("patched")
+    if before is None or after is None:
+        message = f"{bench.id} does not hold both arms"
+        raise RunFailed(message)
+    return compare_arms(
+        before,
+        after,
+        before_id=bench.id,
+        after_id=bench.id,
+        measured=bench.measured,
+        semantics=weakest_of([edit for group in groups for edit in group.edits], bench),
+    )
