@@ -78,8 +78,8 @@ def detect_dialect(source: SourceText, wanted: str | None = None) -> Found:
         return _chosen(source, wanted)
     kind = text_kind(source)
     best = _json(source) if kind == "json" else _surest(source, kind)
-    if best is None and kind == "notebook":
-        best = _written(source)
+    if kind == "notebook":
+        best = _loop_in(source, best) or _written(source)
     if best is None:
         raise _unread(source)
     return best
@@ -126,6 +126,21 @@ def _surest(source: SourceText, kind: TextKind) -> Found | None:
             if best is None or detection.score > best.detection.score:
                 best = Found(dialect, detection)
     return best if best is not None and best.detection.score >= ENOUGH else None
+
+
+def _loop_in(source: SourceText, best: Found | None) -> Found | None:
+    """A notebook's own training loop, where that is surer than its trainer."""
+    from workload.dialects.notebook import NotebookDialect
+
+    for name, entry in DIALECTS.items():
+        own = name.replace("py_", "ipynb_", 1)
+        if entry.kind == "python" and own not in DIALECTS:
+            dialect = NotebookDialect(own, load_dialect(name))
+            found = Found(dialect, dialect.detect(source))
+            least = best.detection.score if best is not None else ENOUGH
+            if found.detection.score > least:
+                best = found
+    return best
 
 
 def _written(source: SourceText) -> Found | None:

@@ -236,6 +236,25 @@ def test_the_trainer_of_transformers_makes_the_other_format() -> None:
     assert read(notebook(head, run)).format == "ipynb_hf_trainer"
 
 
+LOOP = """import torch
+from torch import nn
+net = nn.Linear(8, 8)
+optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4)
+for batch in torch.utils.data.DataLoader(rows, batch_size=16):
+    loss = net(batch).mean()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_a_training_loop_in_a_notebook_is_read_and_edited() -> None:
+    text = notebook("%pip install torch", LOOP)
+    workload = read(text)
+    assert (workload.format, workload.value("learning_rate")) == ("ipynb_torch", 3e-4)
+    after = edit(text, learning_rate=1e-4).uploads[0].data.decode()
+    assert after == text.replace("lr=3e-4", "lr=1e-4")
+
+
 RECIPE = """%%writefile conf/sft.yaml
 model_name_or_path: a/b
 dataset_name: c/d

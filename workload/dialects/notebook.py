@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from audit.records.finding import FieldEdit
 from audit.records.workload import FieldValue, Notice
-from workload.dialects import CannotEdit, Change, Detection, NamedFile, Reading
+from workload.dialects import CannotEdit, Change, Detection, Dialect, NamedFile, Reading
 from workload.dialects.notebook_text import NotebookCode, read_code
-from workload.dialects.script import PY_HF_TRAINER, PY_TRL, ScriptDialect
+from workload.dialects.script import PY_HF_TRAINER, PY_TRL
 from workload.source import SourceText
 
 
@@ -27,10 +27,10 @@ class NotebookReading:
 
 @dataclass(frozen=True, slots=True)
 class NotebookDialect:
-    """Notebooks whose Python is of one script dialect."""
+    """Notebooks whose Python is of one dialect of scripts."""
 
     format: str
-    script: ScriptDialect
+    script: Dialect
 
     @property
     def framework(self) -> str:
