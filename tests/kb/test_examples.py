@@ -1,4 +1,4 @@
-"""The five examples through the real parts: what is found, patched, and left to choose."""
+"""The examples through the real parts: what is found, patched, and left to choose."""
 
 from __future__ import annotations
 
@@ -26,6 +26,21 @@ FOUND: dict[str, set[str]] = {
         "memory.checkpointing_not_needed",
         "memory.lora_base_in_fp32",
         "precision.fp32_compute",
+    },
+    "trl-sft-notebook.ipynb": {
+        "attention.eager",
+        "batch.micro_batch_too_small",
+        "data.no_loader_workers",
+        "memory.checkpointing_not_needed",
+        "optim.eight_bit_for_lora",
+        "precision.fp16_on_instinct",
+    },
+    "launch-lora.sh": {
+        "attention.eager",
+        "batch.micro_batch_too_small",
+        "data.no_loader_workers",
+        "memory.checkpointing_not_needed",
+        "precision.fp16_on_instinct",
     },
     "axolotl-lora-tf32.yml": {"precision.tf32_on_rocm", "memory.checkpointing_not_needed"},
     "axolotl-qlora-192gb.yml": {

@@ -214,6 +214,9 @@ class _LaunchReader:
             )
         if flag is not None:
             update: dict[str, Json] = {"line": self.line(flag.start), "key": _spelt(flag)}
+            text = flag.values[0].text if len(flag.values) == 1 else None
+            if isinstance(value.value, bool) and text not in (None, str(value.value).lower()):
+                update["written"] = (text or "")[:80]
             return value.model_copy(update={**update, "file": self.source.name})
         if value.origin == "default" and program.config is not None:
             why = "may stand in the config that the line names, which is not read"
