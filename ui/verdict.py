@@ -37,6 +37,7 @@ FORMATS = {
     "py_accelerate": "accelerate script",
     "py_deepspeed": "DeepSpeed script",
     "py_torch": "PyTorch script",
+    "sh_launcher": "launch script",
 }
 METHODS = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full fine-tuning"}
 COMPLETED = {"rules": "by rules", "model": "by a model", "model+rules": "by a model with rules"}
