@@ -14,11 +14,11 @@ from pathlib import Path
 
 from agent.settings import Settings
 from audit.log.archive import Archive, ArchiveFault, open_archive
-from audit.log.archived import read_archived, write_archived
+from audit.log.archived import read_archived
 from audit.log.faults import record_fault
 from audit.log.ids import SHAPE
 from audit.log.store import Store
-from audit.records.errors import UnknownName
+from audit.records.errors import SetupError, UnknownName
 
 TRIES = 3
 MISS_SECONDS, MAX_MISSES = 60.0, 1000
@@ -87,13 +87,16 @@ class Archiving:
         return False
 
     def delete(self, audit_id: str) -> None:
-        """Remove an audit from the archive now; raises ArchiveFault where that fails."""
+        """Remove an audit from the archive now; raises SetupError where that fails."""
         with self._news:
             self._todo.pop(audit_id, None)
             self._expected.discard(audit_id)
             while audit_id in self._writing:
                 self._news.wait(1.0)
-        self._archive.delete([audit_id])
+        try:
+            self._archive.delete([audit_id])
+        except ArchiveFault as error:
+            raise SetupError(str(error), remedy="Nothing was deleted; try again later.") from error
         with self._news:
             self._misses[audit_id] = time.monotonic()
 
@@ -149,7 +152,7 @@ class Archiving:
         files = {}
         for audit_id in todo:
             with suppress(UnknownName):  # deleted meanwhile
-                files[audit_id] = write_archived(self._store.archived(audit_id))
+                files[audit_id] = self._store.archived(audit_id)
         with self._news:
             self._expected -= todo.keys() - files.keys()
         try:

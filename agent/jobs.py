@@ -68,12 +68,12 @@ class Jobs:
     the log; every method that takes an owner token raises `UserError` when it is not the owner's.
     """
 
-    def __init__(self, settings: Settings, visitor: Callable[[], str] = str) -> None:
+    def __init__(self, settings: Settings, visitor: Callable[[], Visitor] = Visitor) -> None:
         """Open the log under `settings.data_dir`; end what a dead process left, delete what is old.
 
         Args:
             settings: what the operator chose.
-            visitor: names who calls `start`, for fair turns and limits; "" where all are one.
+            visitor: who calls `start`: an id for fair turns and limits, a token of their own.
 
         Raises:
             SetupError: the folder cannot be written.
@@ -101,9 +101,10 @@ class Jobs:
         request = replace(request, uploads=tuple(map(plainly_named, request.uploads)))
         check_request(request)
         self._check_runner(request.runner)
-        started, visitor = Started(new_secret(), new_secret()), self._visitor()
-        if not request.visitor.id:
-            request = replace(request, visitor=replace(request.visitor, id=visitor))
+        asking = self._visitor()
+        if request.visitor == NOBODY:
+            request = replace(request, visitor=asking)
+        started, visitor = Started(new_secret(), new_secret()), asking.id
         stop = threading.Event()
         thread = threading.Thread(
             target=self._work,
@@ -195,6 +196,13 @@ class Jobs:
         """How many audits wait for their turn now, over all visitors."""
         return self._turns.waiting()
 
+    def wait(self, audit_id: str) -> Event | None:
+        """The last event of an audit, when it has ended or is run by another process."""
+        job = self._jobs.get(audit_id)
+        if job is not None:
+            job.thread.join()
+        return self._store.last(audit_id)
+
     def status(self, audit_id: str) -> AuditStatus:
         """Where the audit stands."""
         return self._store.status(audit_id)
@@ -251,7 +259,8 @@ class Jobs:
             job.stop.set()
             self._turns.wake()
             job.thread.join(timeout=30)
-        self._delete_archived(audit_id)
+        if self._archiving:
+            self._archiving.delete(audit_id)
         delete_audit(self._store, self._uploads, audit_id)
 
     def patched_files(
@@ -305,15 +314,6 @@ class Jobs:
     def _keep(self, audit_id: str) -> None:
         if self._archiving:
             self._archiving.keep(audit_id)
-
-    def _delete_archived(self, audit_id: str) -> None:
-        from audit.log.archive import ArchiveFault
-
-        try:
-            if self._archiving:
-                self._archiving.delete(audit_id)
-        except ArchiveFault as error:
-            raise SetupError(str(error), remedy="Nothing was deleted; try again later.") from error
 
     def _check_runner(self, name: str) -> None:
         """Refuse a runner that the operator has not enabled: it would use this machine."""

@@ -16,15 +16,14 @@ import gradio as gr
 from pydantic import ValidationError, validate_call
 
 from agent.answers import estimate_answer, parse_answer, search_answer
-from agent.jobs import Jobs, Started
+from agent.api import report_of
+from agent.jobs import Jobs
 from agent.request import DEFAULT_HARDWARE, AuditRequest
 from agent.settings import Settings
 from audit.log.faults import record_fault
 from audit.log.redact import redact
 from audit.log.scrub import scrub
 from audit.records.errors import GoblinError, UserError
-from audit.records.events import Event
-from audit.records.report import Report
 from audit.records.upload import Upload, plainly_named
 from audit.records.workload import DataLengths
 
@@ -33,7 +32,6 @@ Answer = dict[str, Any]
 TOOLS = ("audit", "parse", "search", "estimate", "compare")
 APPLIED: list[Kind] = ["neutral", "numerics"]
 MOST_ANSWERS = 50
-FOLLOW_SECONDS = 5.0
 
 
 class Api:
@@ -89,12 +87,15 @@ class Api:
             step_s=step_time or None,
         )
         started = self._jobs.start(request)
-        report = self._report(started)
+        last = self._jobs.wait(started.audit_id)
+        report = last.data.get("report") if last else None
+        if report is None:
+            report_of(last)  # raises what the audit ended with
         return {
             "audit_id": started.audit_id,
             "owner_token": started.owner_token,
             "link": f"/?audit={started.audit_id}",
-            "report": report.model_dump(mode="json"),
+            "report": report,
         }
 
     def parse(
@@ -115,13 +116,12 @@ class Api:
         """
         from workload.read import read_workload
 
-        return parse_answer(
-            read_workload(
-                uploads_of(files),
-                versions=versions_of(versions) or None,
-                dialect=dialect.strip() or None,
-            )
+        found = read_workload(
+            uploads_of(files),
+            versions=versions_of(versions) or None,
+            dialect=dialect.strip() or None,
         )
+        return dict(scrub(parse_answer(found)))
 
     def search(self, question: str, k: int = 5) -> list[Answer]:
         """Ask the knowledge base about fine-tuning on AMD and NVIDIA GPUs in words.
@@ -201,17 +201,6 @@ class Api:
             named.append((audit_id, report))
         return compare_reports(named).model_dump(mode="json")
 
-    def _report(self, started: Started) -> Report:
-        """Wait for the end; raises what the audit ended with where there is no report."""
-        from agent.api import report_of
-
-        last: Event | None = None
-        while last is None or not last.terminal:
-            after = last.seq if last else 0
-            news = self._jobs.follow(started.audit_id, after, FOLLOW_SECONDS)
-            last = news[-1] if news else last
-        return report_of(last)
-
 
 def uploads_of(files: Mapping[str, str]) -> tuple[Upload, ...]:
     """The given texts as uploads."""
@@ -240,7 +229,7 @@ def told(tool: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     @wraps(tool)
     def answered(*given: Any, **named: Any) -> Any:
         try:
-            return scrub(checked(*given, **named))
+            return checked(*given, **named)
         except ValidationError as error:
             raise _refused(_wrong_arguments(tool, error)) from error
         except GoblinError as error:

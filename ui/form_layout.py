@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from agent.available import offers
+from agent.available import Offer, offers
 from agent.named import RUNNERS, make
 from agent.request import DEFAULT_HARDWARE
 from agent.settings import Settings
@@ -21,6 +21,8 @@ BACKEND_NAMES = {
     "huggingface": "Hugging Face",
     "openai": "OpenAI-compatible server",
 }
+OWN_ACCOUNT = "huggingface"
+OWN_QUOTA = "Signed in, a model of Hugging Face works on your own account's inference quota."
 ASSUMED = ""
 """Value of the dropdown's first choice: no card was named."""
 
@@ -156,6 +158,10 @@ def lay_out_form(settings: Settings) -> Form:
                     elem_id="gg-trainer",
                 )
             form["backend"] = _backend(settings)
+            if settings.sign_in:
+                gr.LoginButton(
+                    "Sign in with Hugging Face", "Sign out ({})", size="sm", elem_id="gg-sign-in"
+                )
     return Form(form, run, upload_tab, paste_tab)
 
 
@@ -171,7 +177,10 @@ def quote_text(name: str) -> str:
 
 def _backend(settings: Settings) -> Any:
     """Who decides what the audit does next; a backend that cannot work here says why."""
-    found = offers(settings.models)
+    found = [
+        Offer(one.name) if settings.sign_in and one.name == OWN_ACCOUNT else one
+        for one in offers(settings.models)
+    ]
     usable = [(BACKEND_NAMES[one.name], one.name) for one in found if not one.missing]
     known = {name for _, name in usable}
     chosen = settings.backend if settings.backend in known else "rules"
@@ -180,6 +189,9 @@ def _backend(settings: Settings) -> Any:
         usable,
         value=chosen,
         label="Who decides the next step",
-        info=f"Not available here: {absent}." if absent else None,
+        info=" ".join(
+            [OWN_QUOTA] * settings.sign_in + [f"Not available here: {absent}."] * bool(absent)
+        )
+        or None,
         elem_id="gg-backend",
     )

@@ -6,6 +6,7 @@ The uploaded bytes are no part of it: they stay on the local disk and go with it
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from pydantic import ValidationError
 
@@ -30,9 +31,17 @@ class ArchivedAudit(Record):
     """All of them; the last is the terminal one."""
 
 
-def write_archived(audit: ArchivedAudit) -> bytes:
-    """The file, one line of JSON."""
-    return audit.model_dump_json().encode() + b"\n"
+def write_archived(audit_id: str, created: str, owner: str, events: Iterable[str]) -> bytes:
+    """The file, one line of JSON.
+
+    Args:
+        audit_id: of an audit that has ended.
+        created: UTC, ISO 8601.
+        owner: SHA-256 of the owner token.
+        events: each as JSON text; they are not read again.
+    """
+    head = {"form": FORM, "version": 1, "audit_id": audit_id, "created": created, "owner": owner}
+    return f'{json.dumps(head)[:-1]}, "events": [{", ".join(events)}]}}\n'.encode()
 
 
 def read_archived(audit_id: str, data: bytes) -> ArchivedAudit:

@@ -18,10 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
 
-from audit.log.archived import ArchivedAudit
+from audit.log.archived import ArchivedAudit, write_archived
 from audit.log.database import open_database
 from audit.log.history import AuditStatus, Summary, summarise
 from audit.log.ids import check_audit_id, hash_token, same_token
+from audit.log.news import News
 from audit.log.process import this_process
 from audit.log.scrub import scrub
 from audit.records.base import Json, Record
@@ -33,6 +34,10 @@ STATUS_AFTER: dict[str, AuditStatus] = {
     "error": "failed",
     "cancelled": "cancelled",
 }
+
+
+EVENT = ("type", "data", "audit_id", "seq", "at", "version", "parent_call_id")
+"""Columns of an event."""
 
 
 class AuditEnded(GoblinError):
@@ -49,7 +54,7 @@ class Store:
             SetupError: the folder or the file cannot be written or is no log of ours.
         """
         self._lock = threading.RLock()
-        self._news = threading.Condition(self._lock)
+        self._news = News()
         try:
             self._base = open_database(folder)
         except (OSError, sqlite3.Error) as error:
@@ -109,41 +114,37 @@ class Store:
                         audit_id,
                     ),
                 )
-        with self._news:
-            self._news.notify_all()
+        self._news.tell(audit_id)
         return event
 
     def events(self, audit_id: str, after: int = 0) -> list[Event]:
         """The events behind `after`, in order; an unknown audit raises UnknownName."""
         self.status(audit_id)
-        with self._lock:
-            rows = self._base.execute(
-                "SELECT type, data, audit_id, seq, at, version, parent_call_id FROM events"
-                " WHERE audit_id = ? AND seq > ? ORDER BY seq",
-                (audit_id, after),
-            ).fetchall()
-        names = ("type", "data", "audit_id", "seq", "at", "version", "parent_call_id")
-        return [
-            Event.model_validate(dict(zip(names, row, strict=True)) | {"data": json.loads(row[1])})
-            for row in rows
-        ]
+        return list(map(_event, self._events(audit_id, after)))
 
     def follow(self, audit_id: str, after: int, timeout: float) -> list[Event]:
         """The events behind `after`; waits up to `timeout` seconds for one while the audit runs."""
         end = time.monotonic() + timeout
-        self.status(audit_id)  # outside the lock: it may have to be fetched
-        with self._news:
+        with self._news.watched(audit_id) as news:
             while True:
+                news.clear()
                 over = self.status(audit_id) in STATUS_AFTER.values()
                 found = self.events(audit_id, after)
                 left = end - time.monotonic()
                 if found or over or left <= 0:
                     return found
-                self._news.wait(min(left, 1.0))
+                news.wait(min(left, 1.0))  # another process tells nobody here
 
-    def last(self, audit_id: str, kind: str) -> Event | None:
-        """The newest event of one type."""
-        return next((e for e in reversed(self.events(audit_id)) if e.type == kind), None)
+    def last(self, audit_id: str, kind: str | None = None) -> Event | None:
+        """The newest event, or the newest of one type."""
+        self.status(audit_id)
+        with self._lock:
+            row = self._base.execute(
+                f"SELECT {', '.join(EVENT)} FROM events WHERE audit_id = ?1"
+                " AND (?2 IS NULL OR type = ?2) ORDER BY seq DESC LIMIT 1",
+                (audit_id, kind),
+            ).fetchone()
+        return _event(row) if row else None
 
     def status(self, audit_id: str) -> AuditStatus:
         """Where the audit stands; an unknown one raises UnknownName."""
@@ -182,14 +183,10 @@ class Store:
             ).fetchall()
         return tuple(Summary(*row[:3], **json.loads(row[3])) for row in rows)
 
-    def archived(self, audit_id: str) -> ArchivedAudit:
-        """An ended audit as a whole, to be kept elsewhere; an unknown one raises UnknownName."""
-        return ArchivedAudit(
-            audit_id=audit_id,
-            owner=self._column(audit_id, "owner"),
-            created=self._column(audit_id, "created"),
-            events=tuple(self.events(audit_id)),
-        )
+    def archived(self, audit_id: str) -> bytes:
+        """An ended audit as a file to be kept elsewhere; an unknown one raises UnknownName."""
+        owner, created = (self._column(audit_id, name) for name in ("owner", "created"))
+        return write_archived(audit_id, created, owner, map(_event_text, self._events(audit_id)))
 
     def restore(self, kept: ArchivedAudit) -> None:
         """Enter an ended audit again; one that is here already stays as it is."""
@@ -215,8 +212,7 @@ class Store:
         """Remove the audit and its events; deleting an absent one does nothing."""
         with self._writing() as base:
             base.execute("DELETE FROM audits WHERE id = ?", (check_audit_id(audit_id),))
-        with self._news:
-            self._news.notify_all()
+        self._news.tell(audit_id)
 
     def close(self) -> None:
         """Close the file; the store cannot be used after."""
@@ -244,6 +240,14 @@ class Store:
             raise _unknown()
         return row[("status", "owner", "created").index(name)]
 
+    def _events(self, audit_id: str, after: int = 0) -> list[tuple[Json, ...]]:
+        with self._lock:
+            return self._base.execute(
+                f"SELECT {', '.join(EVENT)} FROM events WHERE audit_id = ? AND seq > ?"
+                " ORDER BY seq",
+                (audit_id, after),
+            ).fetchall()
+
     def _row(self, audit_id: str) -> tuple[str, str, str] | None:
         with self._lock:
             row: tuple[str, str, str] | None = self._base.execute(
@@ -270,6 +274,17 @@ def _count(base: sqlite3.Connection, audit_id: str, kind: str) -> int:
         "SELECT COUNT(*) FROM events WHERE audit_id = ? AND type = ?", (audit_id, kind)
     ).fetchone()
     return int(row[0])
+
+
+def _event(row: tuple[Json, ...]) -> Event:
+    return Event.model_validate(dict(zip(EVENT, row, strict=True)) | {"data": json.loads(row[1])})
+
+
+def _event_text(row: tuple[Json, ...]) -> str:
+    """The event as JSON; its data is JSON already."""
+    head = dict(zip(EVENT, row, strict=True))
+    data = head.pop("data")
+    return f'{json.dumps(head)[:-1]}, "data": {data}}}'
 
 
 def _unknown() -> UnknownName:

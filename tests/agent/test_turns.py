@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.jobs import Jobs
+from agent.request import Visitor
 from agent.settings import Settings, read_settings
 from agent.turns import Turns
 from agent.visitors import HOUR, Allowance
@@ -83,7 +84,9 @@ def test_a_visitor_at_the_limit_is_told_and_others_are_not_held_up() -> None:
 
 def test_limits_hold_for_audits_and_end_with_them(tmp_path: Path) -> None:
     visitor = ["a"]
-    jobs = Jobs(Settings(data_dir=tmp_path, workers=0, visitor_audits=2), lambda: visitor[0])
+    jobs = Jobs(
+        Settings(data_dir=tmp_path, workers=0, visitor_audits=2), lambda: Visitor(visitor[0])
+    )
     started = [jobs.start(request_for(AXOLOTL)) for _ in range(2)]
     with pytest.raises(UserError, match="under way"):
         jobs.start(request_for(AXOLOTL))
