@@ -132,6 +132,15 @@ class Settings:
         return ("fake", *enabled)
 
     @property
+    def default_runner(self) -> str:
+        """Who measures or projects when a request does not say."""
+        return self.runners[-1]
+
+    def card_for(self, runner: str) -> str | None:
+        """The card when a request names none; a runner of this machine has this machine's."""
+        return None if runner == "local" else self.hardware
+
+    @property
     def measuring(self) -> Measuring:
         """What a measuring runner may use."""
         return Measuring(self.data_dir / "measured", self.usd_per_gpu_hour, self.on_space)

@@ -72,9 +72,10 @@ class Api:
         Returns:
             audit_id, owner_token (cancels and deletes), link, and the report.
         """
+        runner = self._settings.default_runner
         request = AuditRequest(
             uploads=uploads_of(files),
-            hardware=hardware.strip() or self._settings.hardware,
+            hardware=hardware.strip() or self._settings.card_for(runner),
             gpus=gpus,
             nodes=nodes,
             lengths=lengths_of(lengths),
@@ -83,7 +84,7 @@ class Api:
             include=frozenset(include),
             keep=frozenset(keep),
             backend=self._settings.backend,
-            runner=self._settings.runner,
+            runner=runner,
             step_s=step_time or None,
         )
         started = self._jobs.start(request)

@@ -76,7 +76,10 @@ class Desk:
         form = dict(zip((*self._page.form.inputs, "held", "owned"), given, strict=True))
         held, paths = form.pop("held") or {}, form.pop("files") or []
         owned = form.pop("owned")
-        form |= {name: form[name] or "" for name in ("pasted", "versions", "dialect", "backend")}
+        form |= {
+            name: form.get(name) or ""
+            for name in ("pasted", "versions", "dialect", "backend", "runner")
+        }
         filled = Filled(paths=[str(path) for path in paths], held=held, **form)
         try:
             files = {} if filled.pasting else take_files(filled.paths, held)

@@ -88,7 +88,9 @@ def _memory(report: Report) -> str:
     shown = _shown("peak_memory_gb", report)
     if shown is None:
         return ""
-    capacity = report.hardware.memory_gb
+    arm = report.after or report.before
+    # a measured run is of a model scaled to the box: it says nothing of what fits
+    capacity = None if arm and arm.provenance == "measured" else report.hardware.memory_gb
     room = f" of {capacity:.0f} GB" if capacity else " GB"
     pair = _pair("peak_memory_gb", report.before, report.after, room)
     note = between(shown, " GB")
@@ -96,7 +98,6 @@ def _memory(report: Report) -> str:
         note += ", fits" if shown.high <= capacity else ", may not fit"
     if capacity and shown.value > capacity:
         note = between(shown, " GB") + ", does not fit"
-    arm = report.after or report.before
     kind = f" {arm.memory_kind}" if arm and arm.memory_kind else ""
     return _figure(f"Peak memory{kind}", pair, note)
 

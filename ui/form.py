@@ -42,6 +42,8 @@ class Filled:
     versions: str = ""
     dialect: str = ""
     """Format id; empty: the content decides."""
+    runner: str = ""
+    """Who measures or projects; empty: the operator's choice."""
     backend: str = ""
     """Who decides the next step; empty: whom the operator chose."""
     trainer: float | None = None
@@ -124,16 +126,20 @@ def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) 
     lengths = lengths_of(filled)
     if lengths is None and samples and others:
         lengths = measure_lengths(samples[0])
+    runner = filled.runner or settings.default_runner
+    chosen = filled.hardware
+    if runner == "local" and chosen == settings.hardware:
+        chosen = None  # the form's first value, which nobody chose
     return AuditRequest(
         uploads=others or uploads,
-        hardware=filled.hardware or settings.hardware,
+        hardware=chosen or settings.card_for(runner),
         gpus=int(filled.gpus or 1),
         nodes=int(filled.nodes or 1),
         lengths=lengths,
         versions=parse_versions(filled.versions) if filled.versions.strip() else {},
         dialect=_dialect(filled),
         backend=filled.backend or settings.backend,
-        runner=settings.runner,
+        runner=runner,
     )
 
 

@@ -23,6 +23,7 @@ BACKEND_NAMES = {
 }
 OWN_ACCOUNT = "huggingface"
 OWN_QUOTA = "Signed in, a model of Hugging Face works on your own account's inference quota."
+RUNNER_NAMES = {"fake": "Project, nothing runs", "local": "Measure on this machine"}
 ASSUMED = ""
 """Value of the dropdown's first choice: no card was named."""
 
@@ -48,7 +49,10 @@ def _hardware_choices(settings: Settings) -> tuple[list[tuple[str, str]], str]:
     if settings.hardware:
         return cards, settings.hardware
     assumed = next((label for label, name in cards if name == DEFAULT_HARDWARE), DEFAULT_HARDWARE)
-    return [(f"{assumed} (assumed)", ASSUMED), *cards], ASSUMED
+    first = f"{assumed} (assumed)"
+    if settings.default_runner == "local":
+        first = f"This machine; {assumed} where projected"
+    return [(first, ASSUMED), *cards], ASSUMED
 
 
 def lay_out_form(settings: Settings) -> Form:
@@ -93,10 +97,12 @@ def lay_out_form(settings: Settings) -> Form:
                 min_width=84,
                 elem_id="gg-gpus",
             )
+        if len(settings.runners) > 1:
+            form["runner"] = _runner(settings)
         # An optional number that is left empty may come as 0: it means that nothing is stated.
         run = gr.Button("Audit my file", variant="primary", elem_id="gg-run")
         gr.HTML(
-            f'<p class="gg-hint" id="gg-quote">{quote_text(settings.runner)}</p>',
+            f'<p class="gg-hint" id="gg-quote">{quote_text(settings.default_runner)}</p>',
             apply_default_css=False,
             js_on_load=None,
             elem_classes=["gg"],
@@ -165,8 +171,21 @@ def lay_out_form(settings: Settings) -> Form:
     return Form(form, run, upload_tab, paste_tab)
 
 
+def _runner(settings: Settings) -> Any:
+    """Whether this machine measures; there only where its operator enabled that."""
+    return gr.Radio(
+        [(RUNNER_NAMES.get(name, name), name) for name in reversed(settings.runners)],
+        value=settings.default_runner,
+        label="Before and after",
+        info="Measuring takes minutes, on the GPU or CPU that is here.",
+        elem_id="gg-runner",
+    )
+
+
 def quote_text(name: str) -> str:
     """What an audit costs, in the words of the runner itself; a billable one asks first."""
+    if name == "local":  # its exact quote would start the worker
+        return "Measured on this machine: it takes minutes of its GPU or CPU."
     runner = make("runner", name, RUNNERS)
     if runner.capabilities().billable:
         return "A run is quoted in time and money first, and waits for your yes."

@@ -10,6 +10,7 @@ from ui.calls import calls_part
 from ui.errors import broken_part, cancelled_part
 from ui.findings import found_so_far
 from ui.leads import research_lines
+from ui.step_chart import step_chart
 from ui.timeline import DOING, LABELS, timeline
 from ui.view import AuditView
 
@@ -104,10 +105,11 @@ def run_body(view: AuditView) -> str:
     note = "" if view.ended else f'<p class="gg-sub">{CLOSE_NOTE}</p>'
     found = found_so_far(view.findings, ended=view.ended)
     calls = calls_part(view.calls, view.used) if view.ended else ""
+    chart = "" if view.ended else step_chart(view.points)
     return (
         f'<div class="gg-running" data-state="{view.state}" data-audit="{escape(view.audit_id)}">'
         f'<div class="gg-columns gg-wide-left"><div><div class="gg-card gg-pad">'
-        f"{timeline(view.stages)}{research_lines(dict(view.research))}{calls}</div>{note}</div>"
+        f"{timeline(view.stages)}{chart}{research_lines(dict(view.research))}{calls}</div>{note}</div>"
         f"{found}</div></div>"
     )
 

@@ -19,6 +19,7 @@ from audit.records.events import (
     StageData,
     StageState,
     StartedData,
+    StepPoint,
     read_data,
 )
 from audit.records.finding import Finding
@@ -39,6 +40,8 @@ class AuditView:
     started_at: str | None = None
     stages: tuple[StageLine, ...] = tuple(StageLine(name) for name in STAGES)
     findings: tuple[Finding, ...] = ()
+    points: tuple[StepPoint, ...] = ()
+    """Of the benchmark that runs: what each arm did, round by round."""
     report: Report | None = None
     error: ErrorData | None = None
     cancelled: CancelledData | None = None
@@ -105,7 +108,12 @@ def _with_progress(view: AuditView, data: ProgressData) -> AuditView:
         line._replace(steps=(*line.steps[-7:], data.text)) if line.name == data.stage else line
         for line in view.stages
     )
-    return replace(view, stages=lines)
+    view = replace(view, stages=lines)
+    if data.point is None:
+        return view
+    again = data.done == 1 and data.point.arm == "baseline"  # another benchmark begins
+    before = () if again else view.points
+    return replace(view, points=(*before, data.point))
 
 
 def _closed(view: AuditView, state: Literal["failed", "cancelled"]) -> AuditView:

@@ -1,7 +1,7 @@
 """Asks the card maker's tool once a second while the rounds run: busy share, clocks, power, heat.
 
 nvidia-smi and amd-smi; without either there are no samples. Written from the tools' documentation;
-docs/decisions/003 says on which cards it has run.
+docs/decisions/008 says on which cards it has run.
 """
 
 from __future__ import annotations
