@@ -196,11 +196,11 @@ class Jobs:
         """How many audits wait for their turn now, over all visitors."""
         return self._turns.waiting()
 
-    def wait(self, audit_id: str) -> Event | None:
-        """The last event of an audit, when it has ended or is run by another process."""
+    def wait(self, audit_id: str, seconds: float | None = None) -> Event | None:
+        """The last event of an audit, when it has ended, at the latest after `seconds`."""
         job = self._jobs.get(audit_id)
         if job is not None:
-            job.thread.join()
+            job.thread.join(seconds)
         return self._store.last(audit_id)
 
     def status(self, audit_id: str) -> AuditStatus:

@@ -1,4 +1,4 @@
-"""The REST and MCP tools `audit`, `parse`, `search`, `estimate`, `compare`: the commands, typed.
+"""The REST and MCP tools: the commands `audit`, `parse`, `search`, ..., typed, and `approve`.
 
 Each takes plain values and answers with the JSON that the command prints. Names, arguments and
 docstrings are what an agent sees; the page's own events are private.
@@ -17,21 +17,25 @@ from pydantic import ValidationError, validate_call
 
 from agent.answers import estimate_answer, parse_answer, search_answer
 from agent.api import report_of
-from agent.jobs import Jobs
+from agent.approvals import Decision
+from agent.jobs import Jobs, Started
 from agent.request import DEFAULT_HARDWARE, AuditRequest
 from agent.settings import Settings
 from audit.log.faults import record_fault
 from audit.log.redact import redact
 from audit.log.scrub import scrub
 from audit.records.errors import GoblinError, UserError
+from audit.records.events import Event
 from audit.records.upload import Upload, plainly_named
 from audit.records.workload import DataLengths
 
 Kind = Literal["neutral", "numerics", "dynamics"]
 Answer = dict[str, Any]
-TOOLS = ("audit", "parse", "search", "estimate", "compare")
+TOOLS = ("audit", "approve", "parse", "search", "estimate", "compare")
 APPLIED: list[Kind] = ["neutral", "numerics"]
 MOST_ANSWERS = 50
+LOOK_SECONDS = 0.5
+"""Between two looks at whether a run that may cost money waits for its owner."""
 
 
 class Api:
@@ -70,7 +74,8 @@ class Api:
             step_time: seconds of one optimizer step today, to scale to; 0: not known.
 
         Returns:
-            audit_id, owner_token (cancels and deletes), link, and the report.
+            audit_id, owner_token (approves, cancels and deletes), link, and the report; or, where
+            runs cost money, the approval that waits: see `approve`.
         """
         runner = self._settings.default_runner
         request = AuditRequest(
@@ -87,17 +92,42 @@ class Api:
             runner=runner,
             step_s=step_time or None,
         )
-        started = self._jobs.start(request)
-        last = self._jobs.wait(started.audit_id)
-        report = last.data.get("report") if last else None
-        if report is None:
-            report_of(last)  # raises what the audit ended with
-        return {
-            "audit_id": started.audit_id,
-            "owner_token": started.owner_token,
-            "link": f"/?audit={started.audit_id}",
-            "report": report,
-        }
+        return self._outcome(self._jobs.start(request))
+
+    def approve(
+        self,
+        audit_id: str,
+        owner_token: str,
+        call_id: str,
+        approved: bool,
+        feedback: str = "",
+        steps: int = 0,
+        time_limit: str = "",
+        machine: str = "",
+        payer: str = "",
+    ) -> Answer:
+        """Approve or decline the runs of an audit that cost money; changed terms are priced anew.
+
+        Args:
+            audit_id: of the audit whose answer held an approval.
+            owner_token: as `audit` gave it.
+            call_id: of the approval that is decided.
+            approved: whether the runs may start.
+            feedback: why not, or what else to mind.
+            steps: timed steps per arm; 0: as offered.
+            time_limit: such as 30m; empty: as offered.
+            machine: what to rent, as the runner calls it; empty: as offered.
+            payer: user or organisation that pays; empty: as offered.
+
+        Returns:
+            As `audit`: the report, or the next approval where the terms were changed.
+        """
+        changes = {"timeout_s": time_limit, "flavor": machine, "namespace": payer}
+        if steps:
+            changes["steps"] = str(steps)
+        decision = Decision(approved, feedback, changes)
+        self._jobs.decide(audit_id, owner_token, call_id, decision)
+        return self._outcome(Started(audit_id, owner_token), decided=call_id)
 
     def parse(
         self,
@@ -201,6 +231,29 @@ class Api:
                 raise UserError(message, remedy="Give ids of audits that have finished.")
             named.append((audit_id, report))
         return compare_reports(named).model_dump(mode="json")
+
+    def _outcome(self, started: Started, decided: str = "") -> Answer:
+        """Wait for the end, or for an approval other than the one that was decided.
+
+        Raises:
+            GoblinError: the audit ended without a report.
+        """
+        found: Answer = {
+            "audit_id": started.audit_id,
+            "owner_token": started.owner_token,
+            "link": f"/?audit={started.audit_id}",
+        }
+        look = None if self._settings.runner == "fake" else LOOK_SECONDS
+        last: Event | None = None
+        while last is None or not last.terminal:
+            last = self._jobs.wait(started.audit_id, look)
+            waits = self._jobs.pending(started.audit_id)
+            if waits is not None and waits.call_id != decided:
+                return found | {"approval": waits.model_dump(mode="json")}
+        report = last.data.get("report")
+        if report is None:
+            report_of(last)  # raises what the audit ended with
+        return found | {"report": report}
 
 
 def uploads_of(files: Mapping[str, str]) -> tuple[Upload, ...]:

@@ -147,6 +147,23 @@ def test_with_nothing_to_change_one_run_is_asked_for(jobs: Jobs) -> None:
     assert len(priced.SUBMITTED) == 1
 
 
+def test_an_agent_is_handed_the_question_and_answers_it(jobs: Jobs) -> None:
+    from ui.api import Api
+
+    api = Api(jobs, Settings(runner="priced"))
+    first = api.audit({"train.yml": STOPS})
+    assert "report" not in first
+    assert first["approval"]["usd"] == 15
+    names = {name: first[name] for name in ("audit_id", "owner_token")}
+    call_id = first["approval"]["call_id"]
+    dearer = api.approve(**names, call_id=call_id, approved=True, steps=80)
+    assert dearer["approval"]["usd"] == 24
+    last = api.approve(**names, call_id=dearer["approval"]["call_id"], approved=True)
+    assert last["report"]["before"]["steps"] == 80
+    with pytest.raises(UserError, match="nothing waits"):
+        api.approve(**names, call_id=call_id, approved=True)
+
+
 def test_at_a_pipe_nobody_is_asked_and_nothing_runs(tmp_path: Path) -> None:
     if find_spec("torch") is None:
         pytest.skip("the local runner needs torch, which is absent here")
