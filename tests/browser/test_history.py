@@ -37,7 +37,7 @@ def test_audits_of_two_tabs_are_listed_filtered_and_deleted(visitor: Visitor, ap
     upload(beside, (EVIL, CONFIG))
     audit(beside)
     beside.close()
-    sample(page, app, "llamafactory-well-tuned.yaml", "h100-sxm")
+    sample(page, app, "llamafactory-well-tuned.yaml")
     history(page, app)
     rows = page.locator("tr[data-audit]")
     expect(rows).to_have_count(3)
@@ -45,7 +45,7 @@ def test_audits_of_two_tabs_are_listed_filtered_and_deleted(visitor: Visitor, ap
     expect(rows.nth(1)).to_contain_text("onerror")
     expect(rows.nth(2)).to_contain_text("1 critical")
     assert page.locator(".gg-history img").count() == 0
-    page.locator("#gg-filter").fill("h100")
+    page.locator("#gg-filter").fill("llamafactory")
     expect(page.locator("tr[data-audit]:visible")).to_have_count(1)
     expect(page.locator("#gg-part-status [role=status]")).to_have_text("1 of 3 audits shown")
     page.locator("#gg-filter").fill("no such thing")
