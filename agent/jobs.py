@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from agent.archiving import open_archiving
 from agent.decisions import Decisions
 from agent.offline import sealed
+from agent.rented import stop_orphans
 from agent.request import NOBODY, AuditRequest, Visitor, check_request, request_from
 from agent.settings import Settings
 from agent.turns import Turns
@@ -87,7 +88,9 @@ class Jobs:
         self._jobs: dict[str, _Job] = {}
         self._decisions = Decisions()
         self._archiving = open_archiving(settings, self._store)
-        for audit_id in close_interrupted(self._store):
+        left = close_interrupted(self._store)
+        self._orphans = stop_orphans(self._store, settings, left)
+        for audit_id in left:
             self._keep(audit_id)
         self._clean()
 
@@ -100,7 +103,7 @@ class Jobs:
         """
         request = replace(request, uploads=tuple(map(plainly_named, request.uploads)))
         check_request(request)
-        self._check_runner(request.runner)
+        self._settings.check_runner(request.runner)
         asking = self._visitor()
         if request.visitor == NOBODY:
             request = replace(request, visitor=asking)
@@ -293,6 +296,8 @@ class Jobs:
         self._turns.wake()
         for job in jobs:
             job.thread.join(timeout=30)
+        if self._orphans:
+            self._orphans.join(timeout=30)
         if self._archiving:
             self._archiving.close()
         self._store.close()
@@ -314,13 +319,6 @@ class Jobs:
     def _keep(self, audit_id: str) -> None:
         if self._archiving:
             self._archiving.keep(audit_id)
-
-    def _check_runner(self, name: str) -> None:
-        """Refuse a runner that the operator has not enabled: it would use this machine."""
-        if name not in self._settings.runners:
-            message = f"the runner {name} is not enabled here"
-            remedy = f"Use {self._settings.runners[-1]}, or start with GOBLIN_RUNNER={name}."
-            raise UserError(message, remedy=remedy)
 
     def _check_owner(self, audit_id: str, owner_token: str) -> None:
         if not self._store.owned_by(audit_id, owner_token):

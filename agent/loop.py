@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 from agent.approvals import Approvals, Decision, nobody_to_ask
@@ -90,7 +91,7 @@ async def run_audit(
     run: AuditRun | None = None
     try:
         search = spine.researcher(request, cancelled)
-        may = measuring or read_settings(os.environ).measuring
+        may = replace(measuring or read_settings(os.environ).measuring, audit_id=audit_id)
         approvals = Approvals(spine.ledger, spine.record, ask, request.always)
         services = make_services(request, spine.record, cancelled, search, approvals, may)
         run = AuditRun(services)

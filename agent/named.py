@@ -8,7 +8,11 @@ from typing import Any
 
 from audit.records.errors import UnknownName
 
-RUNNERS = {"fake": "runner.fake:FakeRunner", "local": "runner.local:LocalRunner"}
+RUNNERS = {
+    "fake": "runner.fake:FakeRunner",
+    "local": "runner.local:LocalRunner",
+    "hf_jobs": "runner.remote.hf_jobs:HfJobsRunner",
+}
 BACKENDS = {
     "rules": "agent.backends.rules:RulesBackend",
     "claude": "agent.backends.claude:ClaudeBackend",

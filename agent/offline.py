@@ -63,6 +63,11 @@ def sealed(offline: bool = True) -> Iterator[None]:
         _state.sealed = before
 
 
+def is_sealed() -> bool:
+    """Whether the network is refused to this thread."""
+    return bool(getattr(_state, "sealed", False))
+
+
 def _look(event: str, given: tuple[object, ...]) -> None:
     if event not in REFUSED or not getattr(_state, "sealed", False):
         return

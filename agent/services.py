@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.approvals import Approvals, nobody_to_ask
 from agent.ledger import Ledger
+from agent.rented import refuse_space, rented_runner
 from agent.request import DEFAULT_HARDWARE, AuditRequest
 from agent.settings import Measuring
 from audit.records.base import Record
-from audit.records.errors import Cancelled, SetupError
+from audit.records.errors import Cancelled
 
 if TYPE_CHECKING:
     from audit.records.lead import Research
@@ -106,11 +107,12 @@ def make_services(
 
     local = _local_runner(measuring) if request.runner == "local" else None
     card = local.card() if local else find_hardware(request.hardware or DEFAULT_HARDWARE)
+    remote = rented_runner(measuring) if request.runner == "hf_jobs" else None
     return Services(
         request=request,
         hardware=card,
         hardware_origin="detected" if local else _origin(request),
-        runner=local or make("runner", request.runner, RUNNERS),
+        runner=local or remote or make("runner", request.runner, RUNNERS),
         record=record,
         cancelled=cancelled,
         research=research,
@@ -122,9 +124,7 @@ def _local_runner(measuring: Measuring) -> LocalRunner:
     """The runner of this machine; refused on a Space, whose machine is not the visitor's."""
     from agent.named import RUNNERS, make
 
-    if measuring.on_space:
-        message = "nothing is measured on this Space"
-        raise SetupError(message, remedy="Run GPU Goblin on your own machine to measure.")
+    refuse_space(measuring)
     made: LocalRunner = make(
         "runner", "local", RUNNERS, measuring.cache, measuring.usd_per_gpu_hour
     )

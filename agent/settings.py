@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from audit.records.errors import SetupError
+from audit.records.errors import SetupError, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
@@ -89,6 +89,14 @@ class Measuring:
     """GOBLIN_LOCAL_USD_PER_GPU_HOUR: what this machine costs; None: nothing is asked for it."""
     on_space: bool = False
     """SPACE_ID is set: nothing is measured here."""
+    hf_token: str | None = field(default=None, repr=False)
+    """HF_TOKEN: rents the machines of `hf_jobs`."""
+    hub_url: str | None = None
+    """HF_ENDPOINT."""
+    jobs_image: str | None = None
+    """GOBLIN_HF_JOBS_IMAGE."""
+    audit_id: str = ""
+    """Stands in the labels of rented machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,8 @@ class Settings:
     sign_in: bool = False
     """OAUTH_CLIENT_ID on a Space (`hf_oauth: true`): visitors can sign in with Hugging Face."""
     models: ModelSettings = field(default_factory=ModelSettings)
-
+    jobs_image: str | None = None
+    """GOBLIN_HF_JOBS_IMAGE: container of `hf_jobs`; None: a PyTorch image with a C compiler."""
     usd_per_gpu_hour: float | None = None
     """GOBLIN_LOCAL_USD_PER_GPU_HOUR: dollars that an hour of one of this machine's cards costs."""
 
@@ -140,10 +149,24 @@ class Settings:
         """The card when a request names none; a runner of this machine has this machine's."""
         return None if runner == "local" else self.hardware
 
+    def check_runner(self, name: str) -> None:
+        """Raise UserError for a runner that the operator has not enabled: it uses what is his."""
+        if name not in self.runners:
+            message = f"the runner {name} is not enabled here"
+            remedy = f"Use {self.runners[-1]}, or start with GOBLIN_RUNNER={name}."
+            raise UserError(message, remedy=remedy)
+
     @property
     def measuring(self) -> Measuring:
         """What a measuring runner may use."""
-        return Measuring(self.data_dir / "measured", self.usd_per_gpu_hour, self.on_space)
+        return Measuring(
+            self.data_dir / "measured",
+            self.usd_per_gpu_hour,
+            self.on_space,
+            hf_token=self.models.hf_token,
+            hub_url=self.hub_url,
+            jobs_image=self.jobs_image,
+        )
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -160,6 +183,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         runner=stated("GOBLIN_RUNNER") or base.runner,
         hardware=stated("GOBLIN_HARDWARE"),
         models=read_models(environment),
+        jobs_image=stated("GOBLIN_HF_JOBS_IMAGE"),
         usd_per_gpu_hour=next(
             iter(_numbers(environment, "GOBLIN_LOCAL_USD_PER_GPU_HOUR", 1)), None
         ),

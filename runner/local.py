@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from audit.records.errors import RunFailed, SetupError, UserError
 from audit.records.events import StepPoint
-from audit.records.measured import ArmFailure, Manifest, MeasuredArm, MeasuredRun
+from audit.records.measured import Manifest, MeasuredRun
 from audit.records.metrics import Bench
 from audit.records.spec import Spec
 from audit.records.translated import Translation
@@ -27,6 +27,7 @@ from runner.protocol import Capabilities, Progress, Quote, RunStatus
 from runner.result_cache import ResultCache
 from runner.translation.place import Place
 from runner.translation.translate import translate
+from runner.unshown import nothing_measured
 from runner.worker.order import Order
 from runner.worker_process import WorkerGone, WorkerProcess
 
@@ -239,7 +240,8 @@ class LocalRunner:
     def _measured(self, run: Run, translation: Translation, box: Box) -> MeasuredRun:
         spec = run.spec
         if len(spec.arms) > 1 and not translation.edits:
-            return self._nothing(translation, box)
+            earlier = [one.result for one in self._runs.values() if one.result]
+            return nothing_measured(translation, box.manifest, earlier)
         order = Order(
             translation=translation,
             steps=spec.steps,
@@ -281,19 +283,3 @@ class LocalRunner:
             )
         message = "cancelled"
         raise WorkerGone(message)
-
-    def _nothing(self, translation: Translation, box: Box) -> MeasuredRun:
-        """None of the edits can be shown here: a failed patched arm, and the baseline as it was."""
-        why = "; ".join(f"{one.field}: {one.reason}" for one in translation.unmeasured)
-        failure = ArmFailure(kind="nothing_measured", message=why or "the arms do not differ")
-        before = next(
-            (arm for run in self._runs.values() if run.result
-             for arm in run.result.arms if arm.arm == "baseline" and arm.timed),
-            MeasuredArm(arm="baseline"),
-        )  # fmt: skip
-        return MeasuredRun(
-            translation=translation,
-            arms=(before, MeasuredArm(arm="patched", failure=failure)),
-            manifest=box.manifest,
-            stopped="failed",
-        )

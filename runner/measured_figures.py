@@ -21,9 +21,11 @@ from runner.statistics import half_width
 NAME = "local"
 
 
-def measured_metrics(run: MeasuredRun, spec: Spec, hardware: Hardware) -> tuple[Metrics, ...]:
-    """One Metrics per arm, in the order of the run."""
-    return tuple(_arm(arm, run, spec, hardware) for arm in run.arms)
+def measured_metrics(
+    run: MeasuredRun, spec: Spec, hardware: Hardware, runner: str = NAME
+) -> tuple[Metrics, ...]:
+    """One Metrics per arm, in the order of the run; `runner` is the name of who ran it."""
+    return tuple(_arm(arm, run, spec, hardware, runner) for arm in run.arms)
 
 
 def failure_text(failure: ArmFailure) -> str:
@@ -41,12 +43,14 @@ def failure_text(failure: ArmFailure) -> str:
     return f"{what}: {message}" if message else what
 
 
-def _arm(arm: MeasuredArm, run: MeasuredRun, spec: Spec, hardware: Hardware) -> Metrics:
+def _arm(
+    arm: MeasuredArm, run: MeasuredRun, spec: Spec, hardware: Hardware, runner: str
+) -> Metrics:
     workload = next(one.workload for one in run.translation.arms if one.name == arm.arm)
     blank = Metrics(
         arm=arm.arm,
         workload=workload,
-        runner=NAME,
+        runner=runner,
         provenance="measured",
         hardware=spec.hardware,
         gpus=spec.gpus,

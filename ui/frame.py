@@ -52,6 +52,8 @@ def host_note(runner: str, on_space: bool) -> str:
     """One line on where figures come from here."""
     if runner == "fake":
         return "No GPU on this host: figures are projected"
+    if runner == "hf_jobs":
+        return "Measures on rented machines of Hugging Face Jobs, which offers no AMD card today"
     where = "this Space" if on_space else "this machine"
     return f"Runs on {where} through the {runner} runner"
 

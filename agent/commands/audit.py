@@ -26,7 +26,7 @@ from agent.commands.options import (
     words,
 )
 from agent.commands.write import FORMATS, as_format, write_folder
-from agent.named import BACKENDS, RUNNERS
+from agent.named import BACKENDS, REMOTE_RUNNERS, RUNNERS
 from agent.offline import sealed
 from agent.request import AuditRequest, check_request
 from agent.settings import Settings
@@ -100,7 +100,12 @@ def run(given: argparse.Namespace) -> int:
 def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
     runner = given.runner or operator.runner
     # a measuring runner has the card of this box: GOBLIN_HARDWARE is for projections
-    card = Card(given.hardware) if runner == "local" else card_of(given.hardware, operator)
+    if runner == "local":
+        card = Card(given.hardware)
+    elif runner in REMOTE_RUNNERS:  # the card in this box is not the one that is rented
+        card = Card(given.hardware or operator.hardware)
+    else:
+        card = card_of(given.hardware, operator)
     return AuditRequest(
         uploads=read_files(given.files),
         hardware=card.name,

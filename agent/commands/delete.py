@@ -17,16 +17,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Delete it; the owner of the data folder needs no token."""
+    from agent.rented import stop_orphans
     from audit.log.recovery import close_interrupted
     from audit.log.retention import delete_audit
     from audit.log.uploads import UploadFolder
 
     with opened() as store:
-        close_interrupted(store)
+        orphans = stop_orphans(store, settings(), close_interrupted(store))
         audit_id = full_id(store, given.id)
         if store.status(audit_id) in ("waiting", "running"):
             message = "this audit is still running"
             raise UserError(message, remedy="Cancel it first.")
         delete_audit(store, UploadFolder(settings().data_dir), audit_id)
+    if orphans:
+        orphans.join(timeout=30)
     sys.stderr.write(f"goblin: deleted {audit_id}\n")
     return 0

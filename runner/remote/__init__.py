@@ -1,0 +1,1 @@
+"""Runners that rent or borrow another machine for the same worker."""
