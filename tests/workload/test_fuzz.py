@@ -52,7 +52,11 @@ Damage = tuple[str, int, int]
 def formats() -> dict[str, list[Upload]]:
     """Files of our own writing by the dialect that reads them."""
     found: dict[str, list[Upload]] = {}
-    paths = [*(HERE / "golden").iterdir(), *(HERE / "scripts").glob("*.py.txt")]
+    paths = [
+        *(HERE / "golden").iterdir(),
+        *HERE.glob("scripts/*.py.txt"),
+        *HERE.glob("loops/*.py.txt"),
+    ]
     for path in sorted(paths):
         record = HERE / "golden" / (path.name + ".json")
         name = path.name.removesuffix(".txt") if path.name.count(".") > 1 else path.name

@@ -266,5 +266,7 @@ def _broken(source: SourceText, error: yaml.MarkedYAMLError) -> InputError:
         reason, remedy = "a tab stands where YAML takes only spaces", "Replace it by spaces"
     else:
         reason = f"the YAML is broken: {error.problem or error.context}"
+        if "nesting depth" in reason:  # newer libyaml refuses before the events come here
+            reason = f"YAML nested deeper than {MAX_DEPTH} levels"
         remedy = "Check the indentation, the colon and the quotes there and just above"
     return InputError(reason, file=source.name, line=line, column=column, remedy=remedy)
