@@ -24,6 +24,8 @@ def offers(models: ModelSettings) -> tuple[Offer, ...]:
 
 
 def _offer(name: str, models: ModelSettings) -> Offer:
+    if models.on_space and not models.space_opt_in and name != "huggingface":
+        return Offer(name, "this Space runs no model for its visitors")
     desk = Desk(system="", record=lambda _: None, cancelled=lambda: False, seconds_left=lambda: 0.0)
     try:
         make("backend", name, BACKENDS, models, desk)
