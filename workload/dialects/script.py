@@ -12,19 +12,14 @@ from dataclasses import dataclass
 
 from audit.records.errors import InputError
 from audit.records.finding import FieldEdit
-from audit.records.workload import FieldValue
-from workload.dialects import CannotEdit, Change, Detection, Reading
+from workload.dialects import Change, Detection, Reading
 from workload.dialects.script_changes import edit_script
-from workload.dialects.script_edits import Script
 from workload.dialects.script_fields import read_fields
 from workload.dialects.script_parse import CALLS_READ
-from workload.dialects.script_reader import ScriptReader
+from workload.dialects.script_reading import reading_of, script_of
 from workload.dialects.script_run import Run, choose_run
-from workload.dialects.script_versions import pinned_versions
 from workload.dialects.script_walk import read_scene
 from workload.source import SourceText
-from workload.splice.python import PythonText
-from workload.versions import choose_versions
 
 _SURE, _UNIMPORTED = 0.95, 0.8
 """Scores of a file that makes the framework's trainer or config, with and without its import."""
@@ -76,24 +71,15 @@ class ScriptDialect:
             reason = "no training keys in this script"
             remedy = f"Upload the script that calls {CALLS_READ}; these calls are read"
             raise InputError(reason, file=source.name, remedy=remedy)
-        pinned = pinned_versions(source)
         packages = ["transformers", *(["trl"] if run.framework == "trl" else ())]
         packages += ["peft"] if run.adapter is not None or run.scene.adapters else []
-        chosen = {**pinned, **versions}
-        used = choose_versions(packages, chosen)
-        reader = ScriptReader(run, PythonText(source.text), source.name, {**chosen, **used})
-        reader.fields["framework"] = FieldValue(
-            value=self.framework, origin="stated", file=source.name
-        )
-        read_fields(reader)
-        return Reading(
-            fields=reader.fields,
-            versions=used,
-            notices=tuple(reader.notices),
-            stated_versions=frozenset(pinned) & frozenset(used),
-            tree=Script(run, reader.python, reader),
-            entries=reader.entries,
-            named_files=tuple(reader.named_files),
+        return reading_of(
+            run,
+            source,
+            versions,
+            framework=self.framework,
+            packages=packages,
+            fill=read_fields,
         )
 
     def changes(self, source: SourceText, edit: FieldEdit, reading: Reading) -> tuple[Change, ...]:
@@ -102,11 +88,7 @@ class ScriptDialect:
         Raises:
             CannotEdit: with the line to write by hand.
         """
-        script = reading.tree
-        if not isinstance(script, Script):
-            reason, advice = "the script was not read", f"write {edit.field} by hand"
-            raise CannotEdit(reason, advice)
-        return edit_script(script, edit)
+        return edit_script(script_of(reading, edit), edit)
 
 
 _PACKAGE = {"trl": "TRL", "hf": "transformers"}

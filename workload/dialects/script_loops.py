@@ -11,19 +11,15 @@ from dataclasses import dataclass
 
 from audit.records.errors import InputError
 from audit.records.finding import FieldEdit
-from audit.records.workload import FieldValue
-from workload.dialects import CannotEdit, Change, Detection, Reading
-from workload.dialects.script_edits import Script
+from workload.dialects import Change, Detection, Reading
 from workload.dialects.script_loop import part_name
 from workload.dialects.script_loop_changes import edit_loop
 from workload.dialects.script_loop_fields import read_loop
 from workload.dialects.script_reader import ScriptReader
+from workload.dialects.script_reading import reading_of, script_of
 from workload.dialects.script_run import Run, choose_loop, other_notices
-from workload.dialects.script_versions import pinned_versions
 from workload.dialects.script_walk import read_scene
 from workload.source import SourceText
-from workload.splice.python import PythonText
-from workload.versions import choose_versions
 
 _SURE = 0.96
 """Above that of a config of transformers which no trainer uses."""
@@ -72,25 +68,15 @@ class LoopDialect:
             reason = "no training loop in this script"
             remedy = "Upload the script that calls backward() and steps an optimizer"
             raise InputError(reason, file=source.name, remedy=remedy)
-        pinned = pinned_versions(source)
         packages = ["transformers"] if run.model is not None else []
         packages += ["peft"] if run.scene.adapters else []
-        chosen = {**pinned, **versions}
-        used = choose_versions(packages, chosen)
-        reader = ScriptReader(run, PythonText(source.text), source.name, {**chosen, **used})
-        reader.fields["framework"] = FieldValue(
-            value=self.framework, origin="stated", file=source.name
-        )
-        read_loop(reader)
-        reader.notices += other_notices(run, source.name)
-        return Reading(
-            fields=reader.fields,
-            versions=used,
-            notices=tuple(reader.notices),
-            stated_versions=frozenset(pinned) & frozenset(used),
-            tree=Script(run, reader.python, reader),
-            entries=reader.entries,
-            named_files=tuple(reader.named_files),
+
+        def fill(reader: ScriptReader) -> None:
+            read_loop(reader)
+            reader.notices += other_notices(run, source.name)
+
+        return reading_of(
+            run, source, versions, framework=self.framework, packages=packages, fill=fill
         )
 
     def changes(self, source: SourceText, edit: FieldEdit, reading: Reading) -> tuple[Change, ...]:
@@ -99,11 +85,7 @@ class LoopDialect:
         Raises:
             CannotEdit: with the line to write by hand.
         """
-        script = reading.tree
-        if not isinstance(script, Script):
-            reason, advice = "the script was not read", f"write {edit.field} by hand"
-            raise CannotEdit(reason, advice)
-        return edit_loop(script, edit)
+        return edit_loop(script_of(reading, edit), edit)
 
 
 PY_ACCELERATE = LoopDialect("py_accelerate", "accelerate")
