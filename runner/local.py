@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Queue
 from typing import NamedTuple
 
 from audit.records.errors import RunFailed, SetupError, UserError
@@ -23,6 +23,7 @@ from audit.records.translated import Translation
 from kb.catalog.hardware import Hardware, find_hardware
 from runner.local_box import calibrated, local_id, place_of
 from runner.measured_figures import NAME, measured_metrics
+from runner.news import until_end
 from runner.protocol import Capabilities, Progress, Quote, RunStatus
 from runner.result_cache import ResultCache
 from runner.translation.place import Place
@@ -135,16 +136,7 @@ class LocalRunner:
 
     def events(self, run_id: str) -> Iterator[Progress]:
         """Progress until the run ends; an empty text in between lets the caller look around."""
-        run = self._run(run_id)
-        while True:
-            try:
-                news = run.news.get(timeout=0.5)
-            except Empty:
-                yield Progress("")
-                continue
-            if news is None:
-                return
-            yield news
+        yield from until_end(self._run(run_id).news)
 
     def status(self, run_id: str) -> RunStatus:
         """Where the run stands; lost: the worker is gone and nobody cancelled."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +38,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(folder: Path, stated: Mapping[str, str] | None = None) -> Iterator[Served]:
+def serve(
+    folder: Path, stated: Mapping[str, str] | None = None, command: Sequence[str] = ("app.py",)
+) -> Iterator[Served]:
     """The app with its own port and data folder, no keys, and the variables of `stated`."""
     port, log, data = free_port(), folder / "app.log", folder / "data"
     environment = {
@@ -51,7 +53,7 @@ def serve(folder: Path, stated: Mapping[str, str] | None = None) -> Iterator[Ser
     environment |= stated or {}
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out
+            [sys.executable, *command], cwd=ROOT, env=environment, stdout=out, stderr=out
         )
     try:
         url = f"http://127.0.0.1:{port}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from queue import Empty
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from audit.records.metrics import Bench
 from audit.records.spec import Spec
 from kb.catalog.hardware import find_hardware
 from runner.measured_figures import measured_metrics
+from runner.news import until_end
 from runner.protocol import Capabilities, Progress, Quote, RunStatus
 from runner.remote.flavors import Flavor, choose_flavor, flavor_of
 from runner.remote.hf_access import IMAGE, HubRefused, JobsAccess, asked, client, own_name
@@ -99,16 +99,7 @@ class HfJobsRunner:
 
     def events(self, run_id: str) -> Iterator[Progress]:
         """Progress until the run ends; an empty text in between lets the caller look around."""
-        run = self._run(run_id)
-        while True:
-            try:
-                news = run.news.get(timeout=0.5)
-            except Empty:
-                yield Progress("")
-                continue
-            if news is None:
-                return
-            yield news
+        yield from until_end(self._run(run_id).news)
 
     def status(self, run_id: str) -> RunStatus:
         """Where the run stands; lost: the service does not know the job any more."""

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +13,14 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.serving import serve
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-START_SECONDS = 180
-"""Importing gradio alone takes 3 to 25 s; a busy machine takes longer."""
 
 
 class App(NamedTuple):
@@ -52,53 +47,13 @@ def chromium() -> str:
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Poll until the app answers."""
-    for _ in range(START_SECONDS * 4):
-        if process.poll() is not None:
-            pytest.fail(f"app.py ended with {process.returncode}: {log.read_text()[-2000:]}")
-        try:
-            with urllib.request.urlopen(f"{url}/config", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.25)
-    pytest.fail(f"app.py did not answer within {START_SECONDS} s: {log.read_text()[-2000:]}")
-
-
 @contextmanager
-def serving(data: Path, *command: str, **settings: str) -> Iterator[App]:
-    """The app as a user starts it: own port, own data folder, no keys, and those settings."""
-    log = data / "app.log"
-    port = free_port()
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("GOBLIN_", "GRADIO_", "SPACE_")) and "KEY" not in name
-    }
-    environment |= {"GRADIO_SERVER_PORT": str(port), "GOBLIN_DATA_DIR": str(data / "log")}
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=environment | settings, stdout=out, stderr=out
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url, process, log)
-        yield App(url, log, data)
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    assert "Traceback" not in log.read_text(), f"the app raised: {log.read_text()[-3000:]}"
+def serving(folder: Path, *command: str, **settings: str) -> Iterator[App]:
+    """The app as a user starts it, with those settings; it must not have raised."""
+    with serve(folder, settings, command) as served:
+        yield App(served.url, served.log, folder)
+    said = served.log.read_text()
+    assert "Traceback" not in said, f"the app raised: {said[-3000:]}"
 
 
 @pytest.fixture(scope="session")
