@@ -72,7 +72,7 @@ def test_help_names_every_command_and_each_has_its_own() -> None:
     assert overview.returncode == 0
     for name in COMMANDS:
         assert f"  {name} " in overview.stdout
-        assert (ROOT / "agent" / "commands" / f"{name}.py").is_file()
+        assert (ROOT / "agent" / "commands" / f"{name.replace('-', '_')}.py").is_file()
     assert "--versions" in goblin("parse", "--help").stdout
     assert "audit" in refused(goblin("adit"))
 

@@ -143,7 +143,7 @@ def test_jobs_count_for_whoever_asks_and_keep_no_token(tmp_path: Path) -> None:
             "GOBLIN_HF_BASE_URL": f"{server.url}/v1",
             "HF_TOKEN": TOKEN,
         }
-        names = iter(["ann", "ann", "bob"])
+        names = iter([Visitor("ann"), Visitor("ann"), Visitor("bob")])
         jobs = Jobs(read_settings(stated), visitor=lambda: next(names))
         try:
             ends = []
