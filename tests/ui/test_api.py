@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def mcp(app: Served) -> Callable[..., Answer]:
             return answer.isError, content.text if answer.isError else json.loads(content.text)
 
     def answered(tool: str, **given: Any) -> Answer:
-        wrong, answer = asyncio.run(ask(tool, given))
+        # in a thread of its own: the browser of other tests keeps an event loop in this one
+        with ThreadPoolExecutor(1) as thread:
+            wrong, answer = thread.submit(lambda: asyncio.run(ask(tool, given))).result()
         if wrong:
             raise ValueError(answer)
         return answer
