@@ -30,6 +30,7 @@ def roofline_chart(points: tuple[Point, ...]) -> go.Figure | None:
     figure = go.Figure([*(_roof(point, left, right) for point in roofs.values())])
     for point in points:
         figure.add_trace(_mark(point))
+    upper = max(points, key=lambda point: point.tflops.value)
     layout = base_layout(330, {"l": 54, "r": 12, "t": 12, "b": 44})
     figure.update_layout(
         **layout,
@@ -37,7 +38,7 @@ def roofline_chart(points: tuple[Point, ...]) -> go.Figure | None:
         yaxis=_axis(low, high, "TFLOP/s per GPU"),
         annotations=[
             *_limits(roofs, left, right),
-            *(_name(point, math.sqrt(left * right)) for point in points),
+            *(_name(point, math.sqrt(left * right), above=point is upper) for point in points),
         ],
     )
     return figure
@@ -187,15 +188,19 @@ def _limits(roofs: dict[str, Point], left: float, right: float) -> list[dict[str
     return notes
 
 
-def _name(point: Point, middle: float) -> dict[str, Any]:
-    """Label, value and interval beside a mark: on the side where there is room."""
+def _name(point: Point, middle: float, *, above: bool) -> dict[str, Any]:
+    """Label, value and interval beside a mark: on the side where there is room.
+
+    The upper mark's stands above its middle and the lower one's below, so that two marks that lie
+    close never print over each other.
+    """
     right = point.intensity > middle
     return {
         "x": math.log10(point.intensity),
         "y": math.log10(point.tflops.value),
         "xanchor": "right" if right else "left",
         "xshift": -12 if right else 12,
-        "yanchor": "middle",
+        "yanchor": "bottom" if above else "top",
         "showarrow": False,
         "align": "right" if right else "left",
         "text": f"{point.label}<br><b>{spread(point.tflops)[0]}</b> ({between(point.tflops)})",

@@ -38,3 +38,9 @@ def test_the_roofline_is_drawn_named_and_told_as_a_table(visitor: Visitor, app: 
     for point, text in zip(drawn["points"], told, strict=True):
         assert float(text.replace(",", "")) == pytest.approx(point["y"], rel=0.06)
     assert table.locator("[data-metric=tflops]").count() == 2
+    boxes = [
+        plot.locator(".annotation-text").filter(has_text=name).bounding_box()
+        for name in ("before", "after")
+    ]
+    upper, lower = sorted((box for box in boxes if box), key=lambda box: box["y"])
+    assert upper["y"] + upper["height"] <= lower["y"] + 1, "the names overlap"
