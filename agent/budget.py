@@ -6,6 +6,7 @@ operator stated the price; otherwise it is unknown, which is not 0.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,11 +46,13 @@ class Budget:
         self.turns = self.calls = self.tokens = 0
         self.usd = 0.0
         self._clock, self._start = clock, clock()
+        self._counting = threading.Lock()
 
     def spend(self, tokens: int, usd: float | None) -> None:
         """Count the tokens of one answer, used or lost."""
-        self.tokens += tokens
-        self.usd += usd or 0.0
+        with self._counting:  # researches count beside each other
+            self.tokens += tokens
+            self.usd += usd or 0.0
         if self.purse is not None:
             self.purse.spend(tokens, usd)
 
@@ -64,6 +67,11 @@ class Budget:
             return f"its {limits.turns} turns are used up"
         if self.calls >= limits.calls:
             return f"its {limits.calls} calls are used up"
+        return self.spent()
+
+    def spent(self) -> str:
+        """What of tokens, money and time is used up, in words; a sub-agent stops at these too."""
+        limits = self.limits
         if self.tokens >= limits.tokens:
             return f"its {limits.tokens:,} tokens are used up"
         if limits.usd is not None and self.usd >= limits.usd:

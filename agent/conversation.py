@@ -6,32 +6,26 @@ had. Whatever is missing then is the rules' part (`agent.synthesis`); nothing he
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 
 from agent.backends import Backend, Message, ToolCall, ToolResult, Turn
 from agent.backends.faults import BackendFault
 from agent.backends.patience import usage_data
 from agent.budget import Budget
+from agent.calls import Calls
 from agent.figures_said import unbacked
 from agent.guards import Advice, Guards, shortened
 from agent.run import AuditRun
 from agent.synthesis import missing_stages
-from agent.tools import TOOLS, call_tool, checked, rank
+from agent.tools import TOOLS, checked
 from audit.records.base import Json, Record
-from audit.records.errors import GoblinError
 from audit.records.events import (
     LogData,
     StageName,
     ThoughtData,
-    ToolCallData,
-    ToolResultData,
     UsageData,
 )
 
-MAX_CALLS_PER_TURN = 8
-"""Further calls of one turn are answered "not run"."""
 PER_TOKEN, UNTOLD = 3.5, 3000
 """Characters a token, and tokens of prompt, tools and answer: for a server that tells no usage."""
 MAX_THOUGHT = 8000
@@ -49,7 +43,6 @@ TAKEN_OVER = (
     "This is a second round under new wishes of the user. The first steps are done; what they "
     "answered follows. Go on with the next one."
 )
-INVALID = "not run: another call of this turn is invalid"
 
 
 class Conversation:
@@ -103,7 +96,8 @@ class Conversation:
             for number, (stage, tool, arguments) in enumerate(FIRST_CALLS, start=1)
             if stage not in missing
         ]
-        results = tuple(self._called(call) for call in calls)
+        taken = Calls(self.run, self.budget, calls)
+        results = tuple(taken.run_one(call) for call in calls)
         self.messages = [Message("user", f"{TASK} {TAKEN_OVER}", results=results)]
 
     async def close(self) -> None:
@@ -150,37 +144,18 @@ class Conversation:
             self.messages.append(Message("user", advice.hint))
 
     async def _answer(self, turn: Turn) -> AsyncGenerator[None, None]:
-        """Run the calls of a turn, in the order of the stages; every call gets its one result."""
+        """Run the calls of a turn; every call gets its one result."""
         calls = tuple(checked(call) for call in turn.tool_calls)
-        some_invalid = any(call.fault for call in calls[:MAX_CALLS_PER_TURN])
-        results: dict[str, ToolResult] = {}
-        first: dict[str, ToolCall] = {}
-        for call in sorted(calls[:MAX_CALLS_PER_TURN], key=rank):
-            key = f"{call.tool} {sorted(call.arguments.items())!r} {call.fault}"
-            earlier = first.setdefault(key, call)
-            if earlier is not call:
-                self._asked(call)
-                shared = replace(results[earlier.id], call_id=call.id)
-                results[call.id] = self._told(call, shared, 0.0)
-            elif some_invalid and not call.fault:
-                self._asked(call)
-                refused = ToolResult(call.id, call.tool, ok=False, text=INVALID)
-                results[call.id] = self._told(call, refused, 0.0)
-            else:
-                results[call.id] = self._called(call)
+        asked = Calls(self.run, self.budget, calls)
+        for _ in asked.answered():
             yield
-        for call in calls[MAX_CALLS_PER_TURN:]:
-            text = f"not run: at most {MAX_CALLS_PER_TURN} calls a turn"
-            self._asked(call)
-            refused = ToolResult(call.id, call.tool, ok=False, text=text)
-            results[call.id] = self._told(call, refused, 0.0)
         self.budget.calls += len(calls)
         missing = missing_stages(self.run.state)
         advice = self.guards.on_results(
-            tuple(first.values()), results, missing[0] if missing else ""
+            asked.distinct, asked.results, missing[0] if missing else ""
         )
         self.stopped = advice.stop
-        self._remember(turn, calls, results, advice)
+        self._remember(turn, calls, asked.results, advice)
 
     def _remember(
         self,
@@ -199,41 +174,6 @@ class Conversation:
 
     def _hint(self, advice: Advice) -> None:
         self.run.services.record(LogData(text=advice.hint, hint=True))
-
-    def _called(self, call: ToolCall) -> ToolResult:
-        """One call with its two events."""
-        self._asked(call)
-        start = time.perf_counter()
-        try:
-            result = call_tool(self.run, call)
-        except GoblinError as error:  # also the call that ends the audit gets its result
-            failed = ToolResult(call.id, call.tool, ok=False, text=str(error))
-            self._told(call, failed, time.perf_counter() - start)
-            raise
-        return self._told(call, result, time.perf_counter() - start)
-
-    def _asked(self, call: ToolCall) -> None:
-        self.run.services.record(
-            ToolCallData(
-                call_id=call.id,
-                tool=call.tool,
-                arguments=call.arguments,
-                turn=self.budget.turns,
-            )
-        )
-
-    def _told(self, call: ToolCall, result: ToolResult, seconds: float) -> ToolResult:
-        self.run.services.record(
-            ToolResultData(
-                call_id=call.id,
-                tool=call.tool,
-                ok=result.ok,
-                text=result.text,
-                result_id=result.ids[-1] if result.ids else None,
-                seconds=round(seconds, 6),
-            )
-        )
-        return result
 
 
 def counted(run: AuditRun, budget: Budget, data: Record) -> object:

@@ -8,6 +8,7 @@ caller, who records it (`agent.jobs`).
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -130,6 +131,7 @@ class _Spine:
     def __init__(self, log: Log, audit_id: str, ledger: Ledger) -> None:
         self._log, self._audit_id, self.ledger = log, audit_id, ledger
         self._written: deque[Event] = deque()
+        self._writing = threading.Lock()
         self.budget: Budget | None = None
         """Of the audit; what a sub-agent uses counts there."""
         self.paid: Paid | None = None
@@ -137,9 +139,10 @@ class _Spine:
 
     def record(self, data: Record, call_id: str | None = None) -> None:
         """Write one event; `call_id` of the call whose sub-agent says it."""
-        event = self._log.append(self._audit_id, data, parent_call_id=call_id)
-        if event is not None:
-            self._written.append(event)
+        with self._writing:  # handed on in the order of the log, whoever writes
+            event = self._log.append(self._audit_id, data, parent_call_id=call_id)
+            if event is not None:
+                self._written.append(event)
         if isinstance(data, UsageData) and data.usd:
             self.ledger.spend("model", data.usd)
 
@@ -162,7 +165,8 @@ class _Spine:
                     self.budget.spend(data.input_tokens + data.output_tokens, data.usd)
 
             known = self.paid.models if self.paid else ModelSettings()
-            return start_research(task, request, known, told, cancelled)
+            spent = self.budget.spent if self.budget else str
+            return start_research(task, request, known, told, cancelled, spent)
 
         return research
 

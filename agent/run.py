@@ -5,7 +5,9 @@ Tools and the rules that finish an audit both go through `perform`; nothing else
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterable
 
 from agent.services import Services
 from agent.stages import STAGE
@@ -14,11 +16,14 @@ from agent.telling import stage_result, stage_text
 from agent.watch import TookTooLong, watched
 from audit.records.errors import Cancelled, ModelMistake, UserError
 from audit.records.events import StageData, StageName
+from audit.records.lead import Lead
 
 STAGE_SECONDS = 120.0
 LIMITS: dict[StageName, float] = {"benchmark": 4 * 3600.0}
 """A stage that takes longer is stopped. A benchmark's length is its runner's affair: this is for
 one that hangs."""
+MAX_LEADS = 24
+"""Of one report."""
 
 
 class AuditRun:
@@ -28,6 +33,7 @@ class AuditRun:
         self.services = services
         self.state = AuditState()
         self._seconds: dict[StageName, float] = {}
+        self._leads = threading.Lock()
 
     def perform(self, name: StageName) -> AuditState:
         """Run one stage and record what it found.
@@ -66,6 +72,11 @@ class AuditRun:
         if name == "patch" and state.benches:
             self._tell("benchmark")  # measured before the patch: only now known to be over
         return state
+
+    def keep_leads(self, leads: Iterable[Lead]) -> None:
+        """Add what a research brought back; several may end at the same time."""
+        with self._leads:
+            self.state = self.state.moved(leads=(*self.state.leads, *leads)[:MAX_LEADS])
 
     def _tell(self, name: StageName) -> None:
         text, over = stage_text(name, self.state)

@@ -30,8 +30,6 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 MAX_ANSWER = 2000
 """Characters of an answer; the whole result is in the log under its id."""
 UPLOAD = "upload_1"
-MAX_LEADS = 24
-"""Of one report."""
 CALLING: ContextVar[str] = ContextVar("CALLING", default="")
 """The id of the call that runs: what a sub-agent says stands under it."""
 
@@ -198,7 +196,7 @@ def compare_runs(run: AuditRun, given: TwoBenches) -> Answer:
 def research(run: AuditRun, given: Task) -> Answer:
     """Look up what no finding covers; brings back unverified leads with sources, never edits."""
     found = run.services.research(given.task, CALLING.get())
-    run.state = run.state.moved(leads=(*run.state.leads, *found.leads)[:MAX_LEADS])
+    run.keep_leads(found.leads)
     return Answer(tool_answers.tell_research(found), ())
 
 
@@ -231,6 +229,13 @@ def rank(call: ToolCall) -> tuple[int, bool]:
     """Where the call stands in the order of the stages; wl_1 is benchmarked before wl_2."""
     place = list(TOOLS).index(call.tool) if call.tool in TOOLS else -1
     return place, call.tool == "benchmark" and call.arguments.get("workload_id") == PATCHED
+
+
+def reads_only(run: AuditRun, call: ToolCall) -> bool:
+    """Whether the call leaves the stages as they are: it may run beside others of its kind."""
+    if call.tool == query_rocm_kb.name:
+        return run.state.findings is not None
+    return call.tool == research.name
 
 
 def call_tool(run: AuditRun, call: ToolCall) -> ToolResult:

@@ -32,6 +32,7 @@ def start_research(
     models: ModelSettings,
     record: Callable[[Record], object],
     cancelled: Callable[[], bool],
+    spent: Callable[[], str] = str,
 ) -> Research:
     """The outcome of one research; waits for it, in a thread with an event loop of its own.
 
@@ -41,6 +42,7 @@ def start_research(
         models: keys and addresses; GOBLIN_RESEARCH_MODEL names a cheaper model.
         record: writes an event under the call that asked.
         cancelled: whether the owner cancelled the audit.
+        spent: what of the audit's own budget is used up, in words; "" while it lasts.
 
     Raises:
         Cancelled: the owner cancelled.
@@ -51,7 +53,7 @@ def start_research(
 
     def work() -> None:
         try:
-            found.append(_researched(task, request, models, record, cancelled))
+            found.append(_researched(task, request, models, record, cancelled, spent))
         except BaseException as error:
             found.append(error)
 
@@ -69,6 +71,7 @@ def _researched(
     models: ModelSettings,
     record: Callable[[Record], object],
     cancelled: Callable[[], bool],
+    spent: Callable[[], str],
 ) -> Research:
     record(LogData(text=f"Research: {task[:80]}"))
     network = Fetcher(public_hosts(models.hf_token)) if models.hf_token else None
@@ -86,7 +89,7 @@ def _researched(
     except SetupError as error:
         record(LogData(text=f"The knowledge base is asked instead: {error}"))
         return plan_research(task)
-    agent.append(Subagent(task, backend, request.backend, reading, record, cancelled))
+    agent.append(Subagent(task, backend, request.backend, reading, record, cancelled, spent))
     (found,) = drive(_once(agent[0], backend))
     record(LogData(text=found.ended))
     if cancelled():

@@ -51,6 +51,8 @@ class Subagent:
     reading: Reading
     record: Callable[[Record], object]
     cancelled: Callable[[], bool] = lambda: False
+    spent: Callable[[], str] = str
+    """What of the audit's own budget is used up, in words; "" while it lasts."""
     budget: Budget = field(default_factory=lambda: Budget(Limits(TURNS, 60, TOKENS, SECONDS)))
     guards: Guards = field(default_factory=lambda: Guards(nudges=1))
     found: Research | None = None
@@ -61,7 +63,7 @@ class Subagent:
         messages = [Message("user", f"Task: {self.task}")]
         ended = ""
         while self.found is None and not ended:
-            ended = "it was cancelled" if self.cancelled() else self.budget.used_up()
+            ended = "it was cancelled" if self.cancelled() else self._used_up()
             if ended:
                 break
             last = not self._room(messages, requests=2)
@@ -74,6 +76,11 @@ class Subagent:
         return self.found or Research(
             task=self.task, leads=(), by=self.name, ended=f"No leads: {ended}."
         )
+
+    def _used_up(self) -> str:
+        """What is used up, of its own budget or of the audit's, which it may not outspend."""
+        audit = self.spent()
+        return self.budget.used_up() or (f"of the audit, {audit}" if audit else "")
 
     async def _turn(self, messages: list[Message], *, last: bool) -> str:
         """One request and its calls; why it was the last one, where it was."""

@@ -68,26 +68,37 @@ def play(
 ) -> tuple[list[Event], Provider]:
     """One audit through the real client library; exactly one terminal event, or it fails."""
     with provider(*answers) as server:
-        store, audit_id = Store(None), new_secret()
-        store.create(audit_id, "owner")
-        events = list(
-            drive(
-                run_audit(
-                    request_for(text, backend=wire, **wishes),
-                    store,
-                    audit_id,
-                    models=settings_for(server.url, **(models or {})),
-                    cancelled=(lambda: stop_when(server)) if stop_when else lambda: False,
-                )
-            )
-        )
-        store.close()
-    ends = [event.type in TERMINAL for event in events]
-    assert ends == [False] * (len(ends) - 1) + [True]
+        events = play_at(server, wire, text=text, models=models, stop_when=stop_when, **wishes)
     called = [event.data["call_id"] for event in events if event.type == "tool_call"]
     told = [event.data["call_id"] for event in events if event.type == "tool_result"]
     assert called == told
     return events, server
+
+
+def play_at(
+    server: Provider,
+    wire: str,
+    *,
+    text: str = STOPS,
+    models: dict[str, Any] | None = None,
+    stop_when: Callable[[Provider], bool] | None = None,
+    **wishes: Any,
+) -> list[Event]:
+    """One audit by a server that stands already."""
+    store, audit_id = Store(None), new_secret()
+    store.create(audit_id, "owner")
+    audit = run_audit(
+        request_for(text, backend=wire, **wishes),
+        store,
+        audit_id,
+        models=settings_for(server.url, **(models or {})),
+        cancelled=(lambda: stop_when(server)) if stop_when else lambda: False,
+    )
+    events = list(drive(audit))
+    store.close()
+    ends = [event.type in TERMINAL for event in events]
+    assert ends == [False] * (len(ends) - 1) + [True]
+    return events
 
 
 def report(events: Sequence[Event]) -> Report:

@@ -82,7 +82,8 @@ class Provider:
         self._thread.join()
         self._server.server_close()
 
-    def next(self) -> Answer:
+    def next(self, request: dict[str, Any]) -> Answer:
+        """What is answered to a request: the next of the script, whatever was asked."""
         return self.script.pop(0) if self.script else Answer(text="The script has ended.")
 
 
@@ -112,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         server.bodies.append(body)
         server.headers.append({name.lower(): value for name, value in self.headers.items()})
         server.faults += (check_claude if claude else check_chat)(request)
-        answer = server.next()
+        answer = server.next(request)
         server.stopped.wait(answer.delay)
         try:
             if answer.status != 200 or answer.body is not None:
