@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from agent.backends import Desk
 from agent.named import BACKENDS, MODELS, make
+from agent.purse import open_to_visitors
 from agent.settings import ModelSettings
 from audit.records.errors import SetupError
 
@@ -24,7 +25,7 @@ def offers(models: ModelSettings) -> tuple[Offer, ...]:
 
 
 def _offer(name: str, models: ModelSettings) -> Offer:
-    if models.on_space and not models.space_opt_in and name != "huggingface":
+    if not open_to_visitors(name, models):
         return Offer(name, "this Space runs no model for its visitors")
     desk = Desk(system="", record=lambda _: None, cancelled=lambda: False, seconds_left=lambda: 0.0)
     try:

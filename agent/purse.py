@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS spent (
 """
 EVERYBODY = ""
 WITHOUT = "Or audit without a model: the rules need no key and find the same."
+OWN_ACCOUNT = frozenset({"huggingface"})
+"""Backends that a visitor pays for by signing in."""
 TOMORROW = "It starts anew at 00:00 UTC."
 
 
@@ -40,6 +42,11 @@ class Paid(NamedTuple):
     """None: whoever owns the key sees the bill, and nothing is counted here."""
 
 
+def open_to_visitors(backend: str, models: ModelSettings) -> bool:
+    """Whether anybody may use the backend here: the operator pays, or visitors for themselves."""
+    return not models.on_space or models.space_opt_in or backend in OWN_ACCOUNT
+
+
 def who_pays(backend: str, models: ModelSettings, visitor: Visitor) -> Paid:
     """Whose key a model backend uses; the visitor's own token only for Hugging Face.
 
@@ -49,11 +56,11 @@ def who_pays(backend: str, models: ModelSettings, visitor: Visitor) -> Paid:
     """
     if not models.on_space:
         return Paid(models, None)
-    if backend == "huggingface" and visitor.token:
+    if backend in OWN_ACCOUNT and visitor.token:
         return Paid(replace(models, hf_token=visitor.token, hf_bill_to=None), None)
     if not models.space_opt_in:
         message = "this Space runs no model at its operator's expense"
-        own = "Sign in to use a model on your own account. " if backend == "huggingface" else ""
+        own = "Sign in to use a model on your own account. " if backend in OWN_ACCOUNT else ""
         raise SetupError(message, remedy=f"{own}{WITHOUT}")
     if models.usd_per_million is None and (models.space_daily_usd or models.space_visitor_usd):
         message = "a cap in dollars is set, but the price of the model is not known"
