@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any, NamedTuple
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -34,7 +34,9 @@ from audit.records.measured import StepRow
 from audit.records.spec import Arm, Spec
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths, Workload
-from benchmarks.manifest import manifest_of
+from benchmarks.manifest import frozen_at, manifest_of
+from benchmarks.oracle_cases import CASES, Case
+from benchmarks.oracle_held_out import HELD_OUT
 from kb.catalog.hardware import Hardware
 from runner.box.system import read_system
 from runner.local_box import calibrated, place_of
@@ -47,7 +49,7 @@ from runner.worker.host.machine import describe, probe
 from runner.worker.host.ranks import Ranks
 from workload.read import read_workload
 
-RESULTS = Path(__file__).resolve().parent / "results" / "oracle.json"
+RESULTS = Path(__file__).resolve().parent / "results"
 WARM, GRID_STEPS, FINAL_STEPS = 2, 6, 24
 WORTH = 1.3
 """Workloads whose best is at least this count."""
@@ -56,116 +58,6 @@ KEEP = frozenset(
 )
 """Precision is not searched; loader processes would take CPU time that no arm is billed for."""
 Point = dict[str, Any]
-
-
-class Case(NamedTuple):
-    """One misconfigured workload and the values of each knob that its grid holds."""
-
-    name: str
-    text: str
-    lengths: tuple[int, int, int]
-    knobs: dict[str, tuple[Any, ...]]
-    """`split`: micro batch x accumulation; else a field."""
-
-
-AXOLOTL = """\
-base_model: {model}
-sequence_len: {length}
-micro_batch_size: {micro}
-gradient_accumulation_steps: {accumulation}
-pad_to_sequence_len: {pad}
-sample_packing: false
-gradient_checkpointing: {checkpointing}
-{attention}
-bf16: false
-fp16: false
-tf32: false
-optimizer: adamw_torch
-learning_rate: 1.0e-5
-dataloader_num_workers: 0
-datasets:
-  - path: tatsu-lab/alpaca
-    type: alpaca
-output_dir: out
-"""
-LORA = "adapter: lora\nlora_r: 16\nlora_alpha: 32\nlora_dropout: 0.0\nlora_target_linear: true\n"
-SDPA, EAGER = "sdp_attention: true", "eager_attention: true"
-
-
-def axolotl(adapter: bool = False, **values: Any) -> str:
-    """The text of an axolotl file."""
-    return AXOLOTL.format(**values) + (LORA if adapter else "")
-
-
-def splits(samples: int) -> tuple[tuple[int, int], ...]:
-    """Every power-of-two way to take `samples` into one optimizer step."""
-    return tuple((1 << k, samples >> k) for k in range(samples.bit_length()) if samples >> k)
-
-
-ON_OFF = (True, False)
-CASES = (
-    Case(
-        "one sample at a time, recomputed",
-        axolotl(model="HuggingFaceTB/SmolLM2-135M", length=512, micro=1, accumulation=8,
-                pad="false", checkpointing="true", attention=SDPA),
-        (110, 160, 400),
-        {"split": splits(8), "gradient_checkpointing": ON_OFF,
-         "attn_implementation": ("sdpa", "eager")},
-    ),
-    Case(
-        "padded to the limit",
-        axolotl(model="Qwen/Qwen2.5-0.5B", length=512, micro=2, accumulation=4, pad="true",
-                checkpointing="false", attention=SDPA),
-        (90, 300, 700),
-        {"split": splits(8), "gradient_checkpointing": ON_OFF, "pad_to_max_length": ON_OFF},
-    ),
-    Case(
-        "padded, recomputed, one at a time",
-        axolotl(model="HuggingFaceTB/SmolLM2-360M", length=256, micro=1, accumulation=8,
-                pad="true", checkpointing="true", attention=SDPA),
-        (80, 200, 400),
-        {"split": splits(8), "gradient_checkpointing": ON_OFF, "pad_to_max_length": ON_OFF},
-    ),
-    Case(
-        "LoRA with sixteen passes a step",
-        axolotl(adapter=True, model="meta-llama/Llama-3.2-1B", length=512, micro=1,
-                accumulation=16, pad="false", checkpointing="true", attention=SDPA),
-        (60, 100, 300),
-        {"split": splits(16), "gradient_checkpointing": ON_OFF,
-         "attn_implementation": ("sdpa", "eager")},
-    ),
-    Case(
-        "recomputed for nothing",
-        axolotl(model="Qwen/Qwen3-0.6B", length=512, micro=8, accumulation=1, pad="false",
-                checkpointing="true", attention=SDPA),
-        (128, 128, 128),
-        {"split": splits(8), "gradient_checkpointing": ON_OFF,
-         "attn_implementation": ("sdpa", "eager")},
-    ),
-    Case(
-        "LoRA padded to the limit",
-        axolotl(adapter=True, model="Qwen/Qwen2.5-0.5B", length=512, micro=4, accumulation=2,
-                pad="true", checkpointing="true", attention=SDPA),
-        (100, 350, 800),
-        {"split": splits(8), "gradient_checkpointing": ON_OFF, "pad_to_max_length": ON_OFF},
-    ),
-    Case(
-        "short answers, four passes",
-        axolotl(model="HuggingFaceTB/SmolLM2-135M", length=256, micro=2, accumulation=8,
-                pad="false", checkpointing="false", attention=SDPA),
-        (40, 60, 120),
-        {"split": splits(16), "gradient_checkpointing": ON_OFF,
-         "attn_implementation": ("sdpa", "eager")},
-    ),
-    Case(
-        "sums of equal length, one at a time",
-        axolotl(model="HuggingFaceTB/SmolLM2-360M", length=128, micro=1, accumulation=8,
-                pad="false", checkpointing="false", attention=SDPA),
-        (96, 96, 96),
-        {"split": splits(8), "gradient_checkpointing": ON_OFF,
-         "attn_implementation": ("sdpa", "eager")},
-    ),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +86,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", type=int, help="the number of one workload, from 0")
     parser.add_argument("--plan", action="store_true", help="show grids and patches, run nothing")
+    parser.add_argument("--held-out", action="store_true", help="the workloads that shaped no rule")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     box = this_box()
-    cases = [CASES[asked.only]] if asked.only is not None else CASES
+    every = HELD_OUT if asked.held_out else CASES
+    cases = [every[asked.only]] if asked.only is not None else every
     rows = []
     print(f"{'workload':36} points  best   patch  share  greedy (2 calls, whole pass)", flush=True)
     for case in cases:
@@ -211,10 +105,21 @@ def main() -> None:
         return
     summary = summed(rows)
     if asked.only is None:
-        RESULTS.parent.mkdir(exist_ok=True)
-        whole = {"manifest": box.manifest, "summary": summary, "workloads": rows}
-        RESULTS.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        keep(rows, summary, box, held_out=asked.held_out)
     print(json.dumps(summary))
+
+
+def keep(
+    rows: Sequence[dict[str, Any]], summary: dict[str, Any], box: Box, *, held_out: bool
+) -> None:
+    """Write the results file, with what it was made on."""
+    manifest: dict[str, Any] = {**box.manifest, "held_out": held_out}
+    if held_out:
+        manifest["workloads_frozen_at"] = frozen_at("benchmarks/oracle_held_out.py")
+    whole = {"manifest": manifest, "summary": summary, "workloads": rows}
+    RESULTS.mkdir(exist_ok=True)
+    place = RESULTS / ("oracle_held_out.json" if held_out else "oracle.json")
+    place.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 def points(case: Case) -> Iterator[Point]:
@@ -237,7 +142,7 @@ def audited(case: Case, box: Box) -> tuple[Workload, dict[str, Any], Workload]:
     p50, p95, most = case.lengths
     lengths = DataLengths(p50=p50, p95=p95, max=most, origin="stated", source="benchmark")
     request = AuditRequest(
-        uploads=(Upload(name="train.yml", data=case.text.encode()),),
+        uploads=(Upload(name=case.file, data=case.text.encode()),),
         hardware="cpu",
         lengths=lengths,
         keep=KEEP,
