@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from agent.archiving import open_archiving
 from agent.decisions import Decisions
+from agent.finished import Finished
 from agent.offline import sealed
 from agent.rented import stop_orphans
-from agent.request import NOBODY, AuditRequest, Visitor, check_request, request_from
+from agent.request import NOBODY, AuditRequest, Visitor, check_request
 from agent.settings import Settings
 from agent.turns import Turns
 from agent.visitors import Allowance
@@ -82,6 +83,7 @@ class Jobs:
         self._settings, self._visitor = settings, visitor
         self._store = Store(settings.data_dir)
         self._uploads = UploadFolder(settings.data_dir)
+        self._finished = Finished(self._store, self._uploads)
         self._lock = threading.Lock()
         self._turns = Turns(settings.workers)
         self._allowance = Allowance(settings)
@@ -143,7 +145,8 @@ class Jobs:
 
     def again(self, audit_id: str, owner_token: str, visitor: Visitor = NOBODY) -> Started:
         """Run an audit once more, with the same files and the same wishes, under a new id."""
-        return self.start(replace(self._asked(audit_id, owner_token), visitor=visitor))
+        self._check_owner(audit_id, owner_token)
+        return self.start(replace(self._finished.asked(audit_id), visitor=visitor))
 
     def second_round(
         self,
@@ -167,22 +170,9 @@ class Jobs:
             UserError: not the owner, no such field or rule, the files are gone, or the audit has
                 nothing to take over.
         """
-        from agent.rebuild import check_version
-        from agent.second_round import check_wishes, recorded
-
-        request = self._asked(audit_id, owner_token)
-        made = self._made(audit_id)
-        check_version(made)
-        check_wishes(made, keep, leave_out)
-        recorded(self._store.events(audit_id))
-        wishes = replace(
-            request,
-            parent=audit_id,
-            keep=request.keep | frozenset(keep),
-            leave_out=request.leave_out | frozenset(leave_out),
-            visitor=visitor,
-        )
-        return self.start(wishes)
+        self._check_owner(audit_id, owner_token)
+        wishes = self._finished.second_round(audit_id, keep, leave_out)
+        return self.start(replace(wishes, visitor=visitor))
 
     def events(self, audit_id: str, after: int = 0) -> list[Event]:
         """The events behind `after` (a `seq`), at once."""
@@ -212,8 +202,7 @@ class Jobs:
 
     def report(self, audit_id: str) -> Report | None:
         """The report; None while the audit runs or where it ended without one."""
-        last = self._store.last(audit_id, "final_report")
-        return Report.model_validate(last.data["report"]) if last else None
+        return self._finished.report(audit_id)
 
     def rebuilt(self, audit_id: str, owner_token: str, choice: EditChoice) -> Report:
         """The report for the owner's own choice of edits; nothing is kept.
@@ -221,10 +210,8 @@ class Jobs:
         Raises:
             UserError: not the owner, no report, the files are gone, or another version made it.
         """
-        from agent.rebuild import rebuild
-
-        request = self._asked(audit_id, owner_token)
-        return rebuild(self._made(audit_id), request, choice)
+        self._check_owner(audit_id, owner_token)
+        return self._finished.rebuilt(audit_id, choice)
 
     def owns(self, audit_id: str, owner_token: str | None) -> bool:
         """Whether the token is the one that `start` gave for this audit."""
@@ -270,15 +257,8 @@ class Jobs:
         self, audit_id: str, owner_token: str, choice: EditChoice | None = None
     ) -> tuple[Upload, ...]:
         """The user's files with the applied edits, byte for byte; empty before a report."""
-        from agent.propose import patched_uploads
-
         self._check_owner(audit_id, owner_token)
-        report, request = self.report(audit_id), self._request(audit_id)
-        if report is None or request is None:
-            return ()
-        if choice:
-            report = self.rebuilt(audit_id, owner_token, choice)
-        return patched_uploads(request, report.patch)
+        return self._finished.patched_files(audit_id, choice)
 
     def list(self, audit_ids: Sequence[str] | None = None, limit: int = 50) -> tuple[Summary, ...]:
         """Summaries, newest first; with `audit_ids` only those that exist among them."""
@@ -326,28 +306,6 @@ class Jobs:
             raise UserError(
                 message, remedy="Open it in the browser that started it, or run your own."
             )
-
-    def _asked(self, audit_id: str, owner_token: str) -> AuditRequest:
-        """What the owner asked for; raises UserError where it cannot be asked again."""
-        self._check_owner(audit_id, owner_token)
-        request = self._request(audit_id)
-        if request is None:
-            message = "the files of this audit are gone"
-            raise UserError(message, remedy="Upload them again.")
-        return request
-
-    def _made(self, audit_id: str) -> Report:
-        report = self.report(audit_id)
-        if report is None:
-            message = "this audit has no report"
-            raise UserError(message, remedy="Wait for its end, or run it again.")
-        return report
-
-    def _request(self, audit_id: str) -> AuditRequest | None:
-        """What was asked, with the kept bytes."""
-        started = self._store.last(audit_id, "started")
-        uploads = self._uploads.read(audit_id)
-        return request_from(started.data["request"], uploads) if started and uploads else None
 
     def _work(
         self, audit_id: str, request: AuditRequest, stop: threading.Event, visitor: str

@@ -11,6 +11,7 @@ import argparse
 import gc
 import json
 import random
+import resource
 import sys
 import threading
 import time
@@ -33,6 +34,8 @@ from tests.agent.training_files import STOPS, request_for
 
 RATE = 0.4
 """Of the turns go wrong."""
+SETTLES = 200
+"""Audits until caches are filled and memory should stay as it is."""
 STATUS = (400, 401, 402, 404, 429, 500, 503, 529)
 WORDS = ("prompt is too long", "thinking", "signature", "tool choice", "no", "")
 
@@ -91,6 +94,8 @@ def run_one(server: Provider, wire: str) -> list[Event]:
     models = settings_for(server.url)
     events = list(drive(run_audit(request, store, audit_id, models=models)))
     store.close()
+    for kept in (server.requests, server.bodies, server.headers):
+        kept.clear()
     return events
 
 
@@ -109,6 +114,13 @@ def open_now() -> tuple[int, int]:
     gc.collect()
     folder = Path("/proc/self/fd")
     return threading.active_count(), len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def memory_mb() -> int:
+    """Resident memory of this process; 0 where the system does not tell."""
+    told = Path("/proc/self/statm")
+    pages = int(told.read_text().split()[1]) if told.is_file() else 0
+    return pages * resource.getpagesize() // 2**20
 
 
 def settled(before: tuple[int, int]) -> int:
@@ -142,11 +154,14 @@ def main() -> None:
         found["terminal_once"] += sum(event.type in TERMINAL for event in events) == 1
         found["reports"] += events[-1].type == "final_report"
         found["duplicated_executions"] += executed_twice(events)
+        if number == SETTLES:
+            found["settled_mb"] = memory_mb()
         if events[-1].type == "final_report":
             found[events[-1].data["report"]["completed_by"]] += 1
     seconds = time.perf_counter() - start
     leaks = settled(before)
     server.close()
+    grown = memory_mb() - found["settled_mb"]
     result = {
         "audits": given.audits,
         "terminal_once": found["terminal_once"],
@@ -155,6 +170,8 @@ def main() -> None:
         "leaks": leaks,
         "protocol_faults": len(server.faults),
     }
+    if given.audits > SETTLES:
+        print(f"{f'MB more than after {SETTLES}':28} {grown}")
     for name in ("model", "model+rules", "rules"):
         print(f"{'completed by ' + name:28} {found[name]}")
     print(f"{'seconds an audit':28} {seconds / max(1, given.audits):.3f}")
