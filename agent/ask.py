@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent.passages import Passage, passages_of, rule_citation
+from agent.request import NOBODY, Visitor
 from agent.settings import ModelSettings
 from audit.log.redact import redact
 from audit.records.answer import Answer, Citation, Said
@@ -36,6 +37,7 @@ def ask(
     *,
     backend: str = "rules",
     models: ModelSettings | None = None,
+    visitor: Visitor = NOBODY,
 ) -> Answer:
     """The answer to a question about a finished audit.
 
@@ -44,6 +46,7 @@ def ask(
         question: in the user's own words.
         backend: who words the answer; `rules` (or any without a model): search.
         models: keys and addresses; None: a model cannot be asked.
+        visitor: who asks; on a Space a model is theirs to pay for, or within their allowance.
 
     Raises:
         UserError: there is no question, or it is too long.
@@ -61,7 +64,7 @@ def ask(
     if backend in MODELS and models is not None:
         from agent.ask_model import ask_model
 
-        return ask_model(report, asked, backend, models)
+        return ask_model(report, asked, backend, models, visitor)
     return by_search(report, asked)
 
 

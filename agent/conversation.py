@@ -15,6 +15,7 @@ from agent.budget import Budget
 from agent.calls import Calls
 from agent.figures_said import unbacked
 from agent.guards import Advice, Guards, shortened
+from agent.purse import weighed
 from agent.run import AuditRun
 from agent.synthesis import missing_stages
 from agent.tools import TOOLS, checked
@@ -26,8 +27,6 @@ from audit.records.events import (
     UsageData,
 )
 
-PER_TOKEN, UNTOLD = 3.5, 3000
-"""Characters a token, and tokens of prompt, tools and answer: for a server that tells no usage."""
 MAX_THOUGHT = 8000
 """Characters of a turn's text that are kept."""
 TASK = (
@@ -127,7 +126,7 @@ class Conversation:
             counted(self.run, self.budget, usage_data(turn.usage))
         elif self.budget.purse is not None:  # somebody else pays: what is not told is weighed
             letters = sum(len(result.text) for one in self.messages for result in one.results)
-            self.budget.purse.spend(int(letters / PER_TOKEN) + UNTOLD, None)
+            self.budget.purse.spend(weighed(letters), None)
 
     def _note(self, turn: Turn, advice: Advice) -> None:
         """A turn of which nothing runs: keep what may be sent back, add the hint."""

@@ -165,8 +165,7 @@ class _Spine:
                     self.budget.spend(data.input_tokens + data.output_tokens, data.usd)
 
             known = self.paid.models if self.paid else ModelSettings()
-            spent = self.budget.spent if self.budget else str
-            return start_research(task, request, known, told, cancelled, spent)
+            return start_research(task, request, known, told, cancelled, self.budget)
 
         return research
 

@@ -31,6 +31,8 @@ EVERYBODY = ""
 WITHOUT = "Or audit without a model: the rules need no key and find the same."
 OWN_ACCOUNT = frozenset({"huggingface"})
 """Backends that a visitor pays for by signing in."""
+PER_TOKEN, UNTOLD = 3.5, 3000
+"""Characters a token, and tokens of what goes along with every request and of the answer."""
 TOMORROW = "It starts anew at 00:00 UTC."
 
 
@@ -40,6 +42,16 @@ class Paid(NamedTuple):
     models: ModelSettings
     purse: Purse | None
     """None: whoever owns the key sees the bill, and nothing is counted here."""
+
+    def spend(self, tokens: int, usd: float | None) -> None:
+        """Count one answer where it is counted at all."""
+        if self.purse is not None:
+            self.purse.spend(tokens, usd)
+
+
+def weighed(characters: int) -> int:
+    """Tokens charged for an exchange of that length where the server tells no usage."""
+    return int(characters / PER_TOKEN) + UNTOLD
 
 
 def open_to_visitors(backend: str, models: ModelSettings) -> bool:

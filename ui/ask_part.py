@@ -16,6 +16,7 @@ from audit.records.errors import UserError
 from audit.records.report import Report
 from ui.entry_parts import entry_link
 from ui.figures import count, words
+from ui.visitor import visitor_of
 from ui.what_if_rows import fault_part
 
 Shown = Callable[[str, object, object], Report | None]
@@ -79,6 +80,7 @@ class AskDesk:
                 question,
                 backend="rules" if stranger else backend,
                 models=self._settings.models,
+                visitor=visitor_of(self._settings),
             )
         except UserError as error:
             return fault_part(error)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from agent.backends import Backend, Desk
+from agent.budget import Budget
 from agent.drive import drive
 from agent.named import BACKENDS, MODELS, make
 from agent.request import AuditRequest
@@ -32,7 +33,7 @@ def start_research(
     models: ModelSettings,
     record: Callable[[Record], object],
     cancelled: Callable[[], bool],
-    spent: Callable[[], str] = str,
+    audit: Budget | None = None,
 ) -> Research:
     """The outcome of one research; waits for it, in a thread with an event loop of its own.
 
@@ -42,7 +43,7 @@ def start_research(
         models: keys and addresses; GOBLIN_RESEARCH_MODEL names a cheaper model.
         record: writes an event under the call that asked.
         cancelled: whether the owner cancelled the audit.
-        spent: what of the audit's own budget is used up, in words; "" while it lasts.
+        audit: the audit's own budget, which a research may not outspend.
 
     Raises:
         Cancelled: the owner cancelled.
@@ -53,7 +54,7 @@ def start_research(
 
     def work() -> None:
         try:
-            found.append(_researched(task, request, models, record, cancelled, spent))
+            found.append(_researched(task, request, models, record, cancelled, audit))
         except BaseException as error:
             found.append(error)
 
@@ -71,7 +72,7 @@ def _researched(
     models: ModelSettings,
     record: Callable[[Record], object],
     cancelled: Callable[[], bool],
-    spent: Callable[[], str],
+    audit: Budget | None,
 ) -> Research:
     record(LogData(text=f"Research: {task[:80]}"))
     network = Fetcher(public_hosts(models.hf_token)) if models.hf_token else None
@@ -89,7 +90,7 @@ def _researched(
     except SetupError as error:
         record(LogData(text=f"The knowledge base is asked instead: {error}"))
         return plan_research(task)
-    agent.append(Subagent(task, backend, request.backend, reading, record, cancelled, spent))
+    agent.append(Subagent(task, backend, request.backend, reading, record, cancelled, audit))
     (found,) = drive(_once(agent[0], backend))
     record(LogData(text=found.ended))
     if cancelled():

@@ -18,6 +18,7 @@ from agent.backends.patience import usage_data
 from agent.budget import Budget, Limits
 from agent.guards import Guards, shortened
 from agent.prompt import shown
+from agent.purse import PER_TOKEN
 from agent.research.tools import REPORT, TOOLS, Reading, bounded, tools_for
 from audit.records.base import Record
 from audit.records.errors import ModelMistake
@@ -27,8 +28,6 @@ from audit.records.lead import Research
 TURNS, TOKENS, SECONDS = 12, 40_000, 600.0
 ANSWER_TOKENS = 2048
 """Expected of one answer when the next request is weighed."""
-PER_TOKEN = 3.5
-"""Bytes of a request per token."""
 WRAP_UP = "Your budget is nearly used up. Call report_leads now, with what you have."
 ONLY_REPORT = "Hand over what you have with report_leads; nothing else is left to you."
 SYSTEM = """\
@@ -51,8 +50,8 @@ class Subagent:
     reading: Reading
     record: Callable[[Record], object]
     cancelled: Callable[[], bool] = lambda: False
-    spent: Callable[[], str] = str
-    """What of the audit's own budget is used up, in words; "" while it lasts."""
+    audit: Budget | None = None
+    """Of the audit: a research stops where that is used up."""
     budget: Budget = field(default_factory=lambda: Budget(Limits(TURNS, 60, TOKENS, SECONDS)))
     guards: Guards = field(default_factory=lambda: Guards(nudges=1))
     found: Research | None = None
@@ -79,7 +78,7 @@ class Subagent:
 
     def _used_up(self) -> str:
         """What is used up, of its own budget or of the audit's, which it may not outspend."""
-        audit = self.spent()
+        audit = self.audit.spent() if self.audit is not None else ""
         return self.budget.used_up() or (f"of the audit, {audit}" if audit else "")
 
     async def _turn(self, messages: list[Message], *, last: bool) -> str:
@@ -160,6 +159,8 @@ class Subagent:
         self.budget.spend(max(told, asked + said), used.usd if used else None)
         if used is not None:
             self.record(usage_data(used, "research"))
+        elif self.audit is not None and self.audit.purse is not None:  # somebody else pays
+            self.audit.purse.spend(asked + said, None)
 
     def _room(self, messages: list[Message], requests: int) -> bool:
         """Whether so many more requests surely fit the budget of tokens and turns."""

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.ask import ask
 from agent.jobs import Jobs
 from agent.purse import FILE, Purse
 from agent.request import Visitor
 from agent.settings import ModelSettings, read_settings
+from audit.records.answer import Answer
 from audit.records.errors import SetupError
-from tests.agent.model_audits import TOKEN, WIRES, play, report, script, told, why
-from tests.agent.provider import provider
+from tests.agent.model_audits import (
+    TOKEN,
+    WIRES,
+    play,
+    report,
+    script,
+    settings_for,
+    told,
+    why,
+)
+from tests.agent.provider import Answer as Reply
+from tests.agent.provider import Provider, provider
 from tests.agent.training_files import STOPS, request_for, wait_for
 
 OWN = "hf_" + "Vi5It0rT0ken" * 3
@@ -158,3 +171,29 @@ def test_jobs_count_for_whoever_asks_and_keep_no_token(tmp_path: Path) -> None:
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert OWN.encode() not in path.read_bytes(), path
+
+
+def test_a_question_is_paid_like_an_audit(space: dict[str, Any]) -> None:
+    finished = report(play("openai", script())[0])
+    ann = Visitor("ann-of-elsewhere")
+
+    def asked(
+        server: Provider, wire: str = "claude", visitor: Visitor = ann, **more: Any
+    ) -> Answer:
+        models = settings_for(server.url, **{**space, **more})
+        return ask(finished, "Why does it stop?", backend=wire, models=models, visitor=visitor)
+
+    good = Reply(text="It stops. [rule:precision.tf32_on_rocm]", usage=(2500, 50))
+    with provider(good, good) as server:
+        answer = asked(server, space_opt_in=False)
+        assert (answer.by, server.requests) == ("search", [])
+        assert "operator's expense" in answer.note
+        own = asked(server, "huggingface", Visitor("bob", OWN), space_opt_in=False)
+        assert own.by != "search"
+        assert server.headers[0]["authorization"] == f"Bearer {OWN}"
+        assert asked(server).by != "search"
+    with provider(replace(good, usage=None), good) as server:
+        assert asked(server, "openai").by != "search"  # not told: weighed, and now above 3,000
+        answer = asked(server, "openai")
+        assert "your allowance for models on this Space is used up" in answer.note
+        assert len(server.requests) == 1
