@@ -21,7 +21,7 @@ from ui.history_page import add_history
 from ui.knowledge_page import add_knowledge
 from ui.layout import Page, lay_out
 from ui.owned import CHOSEN, KEEP, OWNED
-from ui.paint import Values, report_values, status_part, view_mark
+from ui.paint import PLOTS, Values, report_values, status_part, view_mark
 from ui.samples import first_audit, sample_names
 from ui.switches import switches_of
 from ui.theme import PICTURE, SCRIPT, STYLES, page_theme
@@ -39,6 +39,7 @@ SHOW_LINK = """(link) => {
   return link ? url.href : "";
 }"""
 """The address bar and the link field say the same; absolute, whatever the host."""
+SHOW_CHARTS = f"""() => Array({len(PLOTS)}).fill({{ visible: true, __type__: "update" }})"""
 SWITCH_SECONDS = 0.0005
 """Python lets a computing thread run for 5 ms before another gets its turn. An audit writes to the
 log 40 times, each write giving up its turn five times: with 5 ms, 20 at once took half longer."""
@@ -65,6 +66,8 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks, settings: Settings) -> None:
     demo.load(desk.open_link, [page.owned], **live)
     page.form.upload_tab.select(lambda: False, None, page.form.inputs["pasting"], **AT_ONCE)
     page.form.paste_tab.select(lambda: True, None, page.form.inputs["pasting"], **AT_ONCE)
+    charts = [page.parts[name] for name in PLOTS]
+    page.parts["arms_heading"].submit(None, None, charts, js=SHOW_CHARTS, **AT_ONCE)
     page.link.change(None, page.link, page.link, js=SHOW_LINK, **QUIET)
     owner = [page.audit_id, page.owned]
     page.cancel.click(desk.cancel, owner, page.cancel, js=OWNED, **AT_ONCE)

@@ -16,8 +16,8 @@ from ui.form_layout import Form, lay_out_form
 from ui.paint import NONE, PLOTS, TEXTS, Values
 from ui.second_round import SecondRound, lay_out_second_round
 
-SWITCHES, WHAT_IF, ASK = (
-    Path(__file__).with_name(name) for name in ("switches.js", "what_if.js", "ask.js")
+SWITCHES, WHAT_IF, ASK, CHARTS = (
+    Path(__file__).with_name(name) for name in ("switches.js", "what_if.js", "ask.js", "charts.js")
 )
 
 
@@ -74,10 +74,12 @@ def _part(name: str, values: Values, script: str | None = None) -> Any:
 
 
 def _plot(name: str, values: Values) -> Any:
+    """A chart; not there until `charts.js` asks for it."""
     return gr.Plot(
         values.get(name),
         show_label=False,
         container=False,
+        visible=False,
         elem_id=f"gg-{name.replace('_', '-', 1)}",
         elem_classes=["gg-plot"],
     )
@@ -169,7 +171,7 @@ def _report(parts: dict[str, Any], values: Values) -> _Handover:
                 parts["findings"] = _part("findings", values, SWITCHES.read_text())
             with gr.Column(scale=5, min_width=300):
                 handover = _handover(parts, values)
-        parts["arms_heading"] = _part("arms_heading", values)
+        parts["arms_heading"] = _part("arms_heading", values, CHARTS.read_text())
         _charts(parts, values)
         parts["what_if"] = _part("what_if", values, WHAT_IF.read_text())
         parts["what_if_rows"] = _part("what_if_rows", values)

@@ -57,7 +57,8 @@
     if (!document.querySelector("#gg-part-findings [data-off]")) return;
     if (addChoice(url).href !== location.href) history.replaceState(null, "", url);
   }
-  window.goblin = { owned, keep, forget, choice, addChoice };
+  let near = false;
+  window.goblin = { owned, keep, forget, choice, addChoice, nearCharts: () => near };
 
   // A theme that the address asks for stays on the way between the pages.
   const theme = new URLSearchParams(location.search).get("__theme");
@@ -110,16 +111,34 @@
   // Charts that were drawn while hidden get their width when they appear.
   const widths = new ResizeObserver((entries) => {
     for (const { target, contentRect } of entries) {
-      const plot = target.querySelector(".js-plotly-plot");
-      if (plot && contentRect.width > 0 && window.Plotly) window.Plotly.Plots.resize(plot);
+      const plot = target.querySelector(".js-plotly-plot"), drawn = plot?._fullLayout?.width;
+      if (!drawn || contentRect.width === 0 || Math.abs(drawn - contentRect.width) < 1) continue;
+      window.Plotly?.Plots.resize(plot);
     }
   });
   const watched = new WeakSet();
+  // Most of a screen ahead of the reader is time enough to draw them; see charts.js. While the page is
+  // being put together everything stands at its top: what is near is asked once there is time for it.
+  const AHEAD = 0.75, idle = window.requestIdleCallback ?? ((done) => setTimeout(done, 300));
+  const isNear = (slot) =>
+    slot.querySelector(".gg-caption") && slot.getBoundingClientRect().top < window.innerHeight * (1 + AHEAD);
+  const slots = new IntersectionObserver((entries) => {
+    const met = entries.filter((one) => one.isIntersecting).map((one) => one.target);
+    if (met.length) setTimeout(() => idle(() => {
+      if (near || !met.some(isNear)) return;
+      near = true;
+      slots.disconnect();
+      document.dispatchEvent(new Event("goblin-near-charts"));
+    }), 100);
+  }, { rootMargin: `0px 0px ${100 * AHEAD}% 0px` });
 
   let view = null;
   function follow() {
-    for (const holder of document.querySelectorAll(".gg-plot")) {
-      if (!watched.has(holder)) { watched.add(holder); widths.observe(holder); }
+    for (const holder of document.querySelectorAll(".gg-plot, .gg-slot")) {
+      if (watched.has(holder)) continue;
+      watched.add(holder);
+      if (holder.matches(".gg-plot")) widths.observe(holder);
+      else if (!near) slots.observe(holder);
     }
     labelCharts();
     showWay();

@@ -20,6 +20,7 @@ from ui.charts import (
     GRID,
     PARTS,
     base_layout,
+    drawn,
     hatching,
     label_axis,
     value_axis,
@@ -60,53 +61,53 @@ def time_chart(report: Report) -> go.Figure | None:
     lines = 2 if max(map(len, labels)) > WRAP else 1
     colours = [BEFORE if change.kind == "before" else AFTER for change in changes]
     row = ROW + LINE * lines
-    trace = go.Bar(
-        orientation="h",
-        y=labels,
-        base=[change.start for change in changes],
-        x=[change.length for change in changes],
-        width=16 / row,
-        marker={
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": labels,
+        "base": [change.start for change in changes],
+        "x": [change.length for change in changes],
+        "width": 16 / row,
+        "marker": {
             "color": colours,
             "line": {"color": colours, "width": 1},
             "pattern": hatching([change.provenance for change in changes], colours),
         },
-        text=[change.text for change in changes],
-        textposition="outside",
-        textangle=0,
-        cliponaxis=False,
-        hovertemplate="%{y}: %{text}<extra></extra>",
-    )
-    figure = go.Figure(trace)
+        "text": [change.text for change in changes],
+        "textposition": "outside",
+        "textangle": 0,
+        "cliponaxis": False,
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
+    }
     top = max(change.start + change.length for change in changes)
-    figure.update_layout(
-        **base_layout(
-            row * len(changes) + 30 + LINE * (lines - 1), {"l": 4, "r": 64, "t": 8, "b": 22}
-        ),
+    layout = base_layout(
+        row * len(changes) + 30 + LINE * (lines - 1),
+        {"l": 4, "r": 64, "t": 8, "b": 22},
         xaxis=value_axis(top, ticksuffix=" s", nticks=5, gridcolor=GRID),
         yaxis=label_axis(labels),
         annotations=_above(labels, lines),
     )
-    return figure
+    return drawn([trace], layout)
 
 
 def _memory_bar(
     place: int, name: str, rows: list[Share], arms: list[str], provenance: list[Provenance]
-) -> go.Bar:
+) -> dict[str, Any]:
     colour = PARTS[place % len(PARTS)]
-    return go.Bar(
-        orientation="h",
-        name=name,
-        y=arms,
-        x=[row.value for row in rows],
-        width=0.5,
-        marker={
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": arms,
+        "x": [row.value for row in rows],
+        "width": 0.5,
+        "marker": {
             "color": colour,
             "line": {"color": colour, "width": 1},
             "pattern": hatching(provenance, [colour] * len(rows)),
         },
-        hovertemplate=f"{name}, %{{y}}: %{{x:.3~g}} GB<extra></extra>",
-    )
+        "hovertemplate": f"{name}, %{{y}}: %{{x:.3~g}} GB<extra></extra>",
+    }
 
 
 def memory_chart(report: Report) -> go.Figure | None:
@@ -117,12 +118,10 @@ def memory_chart(report: Report) -> go.Figure | None:
     arms = list(arm_labels(report))[: len(next(iter(shares.values())))]
     named = arms_of(report)
     provenance: list[Provenance] = [arm.provenance for _, arm in named][: len(arms)]
-    figure = go.Figure(
-        [
-            _memory_bar(place, name, rows, arms, provenance)
-            for place, (name, rows) in enumerate(shares.items())
-        ]
-    )
+    traces = [
+        _memory_bar(place, name, rows, arms, provenance)
+        for place, (name, rows) in enumerate(shares.items())
+    ]
     peaks = [arm.peak_memory_gb for _, arm in named][: len(arms)]
     capacity = report.hardware.memory_gb
     top = max([peak.high for peak in peaks if peak] + [capacity or 0.0])
@@ -142,16 +141,17 @@ def memory_chart(report: Report) -> go.Figure | None:
                 "text": f"{label}: <b>{value} GB</b>{ends(peak)}",
             }
         )
-        figure.add_trace(
-            go.Scatter(
-                x=[peak.value],
-                y=[label],
-                mode="markers",
-                marker={"size": 1, "color": "#808080"},
-                error_x=whiskers([peak]),
-                hoverinfo="skip",
-                name=f"{label} interval",
-            )
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [peak.value],
+                "y": [label],
+                "mode": "markers",
+                "marker": {"size": 1, "color": "#808080"},
+                "error_x": whiskers([peak]),
+                "hoverinfo": "skip",
+                "name": f"{label} interval",
+            }
         )
     shapes = []
     if capacity:
@@ -177,13 +177,12 @@ def memory_chart(report: Report) -> go.Figure | None:
                 "text": f"<b>{number(capacity)} GB on the card</b>",
             }
         )
-    layout = base_layout(50 + 62 * len(arms), {"l": 4, "r": 8, "t": 22, "b": 28})
-    layout["barmode"] = "stack"
-    figure.update_layout(
-        **layout,
+    layout = base_layout(
+        50 + 62 * len(arms),
+        {"l": 4, "r": 8, "t": 22, "b": 28},
         xaxis=value_axis(top, showticklabels=True, nticks=5, gridcolor=GRID),
         yaxis=label_axis(arms),
         annotations=notes,
         shapes=shapes,
     )
-    return figure
+    return drawn(traces, layout | {"barmode": "stack"})

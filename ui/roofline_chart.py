@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from agent.roofline import Point
-from ui.charts import AFTER, BEFORE, GRID, base_layout
+from ui.charts import AFTER, BEFORE, GRID, base_layout, drawn
 from ui.figures import between, marked, number, spread
 
 ROOM = 6.0
@@ -27,13 +27,10 @@ def roofline_chart(points: tuple[Point, ...]) -> go.Figure | None:
     slope = min(point.bandwidth_tb_s for point in points)
     low = min([left * slope / 2.5, *(point.tflops.low / 2 for point in points)])
     high = max(point.peak_tflops for point in points) * 2.5
-    figure = go.Figure([*(_roof(point, left, right) for point in roofs.values())])
-    for point in points:
-        figure.add_trace(_mark(point))
     upper = max(points, key=lambda point: point.tflops.value)
-    layout = base_layout(330, {"l": 54, "r": 12, "t": 12, "b": 44})
-    figure.update_layout(
-        **layout,
+    layout = base_layout(
+        330,
+        {"l": 54, "r": 12, "t": 12, "b": 44},
         xaxis=_axis(left, right, "operations per byte of memory traffic"),
         yaxis=_axis(low, high, "TFLOP/s per GPU"),
         annotations=[
@@ -41,7 +38,8 @@ def roofline_chart(points: tuple[Point, ...]) -> go.Figure | None:
             *(_name(point, math.sqrt(left * right), above=point is upper) for point in points),
         ],
     )
-    return figure
+    traces = [_roof(point, left, right) for point in roofs.values()]
+    return drawn([*traces, *map(_mark, points)], layout)
 
 
 def roofline_caption(points: tuple[Point, ...]) -> str:
@@ -106,30 +104,32 @@ def _share(point: Point) -> str:
     return f"{point.tflops.value / point.roof:.0%}"
 
 
-def _roof(point: Point, left: float, right: float) -> go.Scatter:
+def _roof(point: Point, left: float, right: float) -> dict[str, Any]:
     ridge = point.peak_tflops / point.bandwidth_tb_s
     xs = [left, ridge, right]
-    return go.Scatter(
-        x=xs,
-        y=[min(point.peak_tflops, x * point.bandwidth_tb_s) for x in xs],
-        mode="lines",
-        line={"color": "#83888f", "width": 2},
-        name=f"limit, {point.dtype}",
-        hoverinfo="skip",
-    )
+    return {
+        "type": "scatter",
+        "x": xs,
+        "y": [min(point.peak_tflops, x * point.bandwidth_tb_s) for x in xs],
+        "mode": "lines",
+        "line": {"color": "#83888f", "width": 2},
+        "name": f"limit, {point.dtype}",
+        "hoverinfo": "skip",
+    }
 
 
-def _mark(point: Point) -> go.Scatter:
+def _mark(point: Point) -> dict[str, Any]:
     colour = BEFORE if point.label == "before" else AFTER
     shape = "circle" if point.label == "before" else "diamond"
     hollow = "-open" if point.provenance == "projected" else ""
-    return go.Scatter(
-        x=[point.intensity],
-        y=[point.tflops.value],
-        mode="markers",
-        name=point.label,
-        marker={"symbol": shape + hollow, "size": 13, "color": colour, "line": {"width": 2.5}},
-        error_y={
+    return {
+        "type": "scatter",
+        "x": [point.intensity],
+        "y": [point.tflops.value],
+        "mode": "markers",
+        "name": point.label,
+        "marker": {"symbol": shape + hollow, "size": 13, "color": colour, "line": {"width": 2.5}},
+        "error_y": {
             "type": "data",
             "symmetric": False,
             "array": [point.tflops.high - point.tflops.value],
@@ -138,10 +138,10 @@ def _mark(point: Point) -> go.Scatter:
             "width": 5,
             "color": "#808080",
         },
-        customdata=[[point.tflops.low, point.tflops.high, point.provenance]],
-        hovertemplate="%{fullData.name}: %{y:.3~g} TFLOP/s (%{customdata[0]:.3~g} to "
+        "customdata": [[point.tflops.low, point.tflops.high, point.provenance]],
+        "hovertemplate": "%{fullData.name}: %{y:.3~g} TFLOP/s (%{customdata[0]:.3~g} to "
         "%{customdata[1]:.3~g}), %{customdata[2]}<extra></extra>",
-    )
+    }
 
 
 def _axis(low: float, high: float, title: str) -> dict[str, Any]:

@@ -93,8 +93,15 @@ def saved(page: Page, button: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
+def draw(page: Page) -> None:
+    """Scroll to the charts and wait for them: they are made when the reader comes near."""
+    page.locator("#gg-metrics").scroll_into_view_if_needed()
+    expect(page.locator("#gg-metrics .js-plotly-plot .point").first).to_be_visible(timeout=SLOW)
+
+
 def plotted(page: Page, chart: str) -> list[dict[str, Any]]:
     """The data that Plotly drew for one chart."""
+    draw(page)
     plot = page.locator(f"#gg-chart-{chart} .js-plotly-plot")
     expect(plot).to_be_visible(timeout=SLOW)
     read: list[dict[str, Any]] = plot.evaluate(

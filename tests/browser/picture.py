@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, ROOT, find_chromium
-from tests.browser.page_steps import view
+from tests.browser.page_steps import draw, view
 
 PICTURE = ROOT / "docs" / "audit.png"
 WIDTH = 1200
@@ -21,6 +21,7 @@ def take(url: str, sample: str, picture: Path) -> None:
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
         page.goto(f"{url}/?sample={sample}&__theme=light")
         view(page, "report")
+        draw(page)
         page.locator("#gg-chart-memory svg.main-svg").first.wait_for()
         charts = page.locator("#gg-where-it-goes")
         for _ in range(2):  # the charts take their width from the page's

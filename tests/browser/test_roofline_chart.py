@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import App, Visitor
-from tests.browser.page_steps import SLOW, view
+from tests.browser.page_steps import SLOW, draw, view
 
 pytestmark = pytest.mark.browser
 
@@ -15,6 +15,7 @@ def test_the_roofline_is_drawn_named_and_told_as_a_table(visitor: Visitor, app: 
     page = visitor.page
     page.goto(f"{app.url}/?sample=axolotl-qlora-192gb.yml")
     view(page, "report")
+    draw(page)
     plot = page.locator("#gg-chart-roofline .js-plotly-plot")
     expect(plot).to_be_visible(timeout=SLOW)
     expect(plot).to_have_attribute("role", "img")

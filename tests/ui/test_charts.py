@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
+import plotly.graph_objects as go
+import pytest
+
+from agent.roofline import roofline
 from audit.export.arms import bars_of
 from audit.export.step_walk import edit_by_edit, walk, what_is_left
 from audit.records.patch import PatchStep
+from audit.records.report import Report
 from tests.ui import page_reports as made
 from ui.charts import AFTER, BEFORE, PARTS, metric_charts
 from ui.part_charts import memory_chart, time_chart
+from ui.roofline_chart import roofline_chart
 
 
 def luminance(colour: str) -> float:
@@ -43,6 +51,20 @@ def test_the_plotted_data_is_the_report() -> None:
         ]
         assert chart.layout.xaxis.range[0] == 0
         assert list(trace.marker.pattern.shape) == ["/", "/"]
+
+
+@pytest.mark.parametrize("report", [made.report(), made.failed_run(), made.well_tuned()])
+def test_plotly_takes_every_figure_as_it_is(report: Report) -> None:
+    """The page skips Plotly's own checks; here each kind of figure passes them unchanged."""
+    charts = [*metric_charts(report).values(), time_chart(report), memory_chart(report)]
+    charts.append(roofline_chart(roofline(report)))
+    drawn = [json.loads(chart.to_json()) for chart in charts if chart is not None]
+    assert drawn
+    for figure in drawn:
+        assert figure["layout"].pop("template") == {}, "none: not even Plotly's own"
+        checked = json.loads(go.Figure(figure).to_json())
+        checked["layout"].pop("template")
+        assert checked == figure
 
 
 def test_measured_bars_are_solid() -> None:
