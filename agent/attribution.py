@@ -15,7 +15,7 @@ from agent.bench_runs import failed_bench, run_spec
 from agent.edit_groups import EditGroup, edit_groups, shown
 from agent.guilty import find_guilty
 from agent.services import Services
-from agent.staged import BAD, Staged, compare_bench
+from agent.staged import BAD, Staged, compare_bench, fails_by_its_edits
 from agent.state import AFTER, BEFORE, AuditState
 from audit.records.attribution import Attribution, DroppedEdits, EditShare
 from audit.records.base import Interval
@@ -42,24 +42,31 @@ def attributed(state: AuditState, services: Services, propose: Propose) -> Audit
     money: the owner approved two runs, not more.
     """
     bench = state.bench(AFTER)
-    if bench is None or not _measured(bench) or services.runner.capabilities().billable:
+    if bench is None or not _measured(state, bench) or services.runner.capabilities().billable:
         return state
     groups = edit_groups(state.patch) if state.patch else ()
     groups = shown(groups, bench.measured.translation.edits if bench.measured else None)
     verdict = compare_bench(bench, groups).verdict if groups else "not_comparable"
-    if verdict in BAD:
+    if verdict == "slower" or (verdict == "failed" and fails_by_its_edits(bench)):
         return _without_guilty(state, services, propose)
     if verdict == "faster" and len(groups) > 1:
         return _with_shares(state, services, groups, bench)
     return state
 
 
-def _measured(bench: Bench) -> bool:
-    """Whether both arms are there, the baseline with figures that were measured."""
-    before, after = bench.arm("baseline"), bench.arm("patched")
-    if before is None or after is None:
+def _measured(state: AuditState, bench: Bench) -> bool:
+    """Whether both arms are there, and the run before has figures that were measured.
+
+    Where a patch takes the whole process down, its partner has none of that job: then those of the
+    run before alone show that it is well.
+    """
+    before, after, alone = bench.arm("baseline"), bench.arm("patched"), state.bench(BEFORE)
+    if before is None or after is None or before.provenance not in ("measured", "imported"):
         return False
-    return before.provenance in ("measured", "imported") and before.tokens_per_s is not None
+    if before.tokens_per_s is not None:
+        return True
+    first = alone.arm("baseline") if alone else None
+    return first is not None and first.tokens_per_s is not None and fails_by_its_edits(bench)
 
 
 def _without_guilty(state: AuditState, services: Services, propose: Propose) -> AuditState:
@@ -75,8 +82,10 @@ def _without_guilty(state: AuditState, services: Services, propose: Propose) -> 
         whole = compare_bench(bench, groups)
         if whole.verdict not in BAD or not candidates:
             break
+        if whole.verdict == "failed" and not fails_by_its_edits(bench):
+            return _told(state, staged, dropped, unfound=whole)
         guilty = find_guilty(candidates, staged.is_bad)
-        if guilty is None or staged.used > staged.seconds:
+        if guilty is None:
             return _told(state, staged, dropped, unfound=whole)
         dropped.append(_dropped(guilty, whole))
         services.record(LogData(text=dropped[-1].reason))

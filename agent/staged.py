@@ -19,12 +19,14 @@ from audit.records.attribution import StagedRun
 from audit.records.comparison import Comparison
 from audit.records.errors import MissingFacts, RunFailed
 from audit.records.events import LogData
+from audit.records.measured import MeasuredRun
 from audit.records.metrics import Bench
 from audit.records.spec import Arm, Spec, Stop
 from audit.records.workload import Workload
 
 RUN_SECONDS = 40.0
 """Budget of one staged run's warm-up and rounds."""
+LEAST_SECONDS = 10.0
 STOP = Stop(seconds=RUN_SECONDS, half_width=0.04, least_rounds=6)
 BAD = ("failed", "slower")
 
@@ -41,6 +43,8 @@ class Staged:
     runs: list[StagedRun] = field(default_factory=list)
     _start: float = field(default_factory=time.monotonic)
     _longest: float = 0.0
+    _by_the_edits: bool = False
+    """Whether the last run failed because of what was edited."""
 
     @property
     def used(self) -> float:
@@ -54,7 +58,9 @@ class Staged:
         names = ", ".join(group.name for group in groups)
         self.services.record(LogData(text=f"Run again with {names} alone."))
         began = time.monotonic()
-        found = compare_bench(self._bench(groups), groups)
+        bench = self._bench(groups)
+        self._by_the_edits = fails_by_its_edits(bench)
+        found = compare_bench(bench, groups)
         self._longest = max(self._longest, time.monotonic() - began)
         self.runs.append(
             StagedRun(
@@ -67,9 +73,17 @@ class Staged:
         return found
 
     def is_bad(self, groups: Sequence[EditGroup]) -> bool | None:
-        """Whether the run with these groups fails or is slower; None: no time left."""
+        """Whether the run with these groups fails or is slower.
+
+        None where that is not known: no time left, too few rounds, the run before failed as well
+        (so the box is at fault, not an edit), or the time limit of a staged run ended it.
+        """
         found = self.compare(groups)
-        return None if found is None else found.verdict in BAD
+        if found is None or found.verdict == "not_comparable":
+            return None
+        if found.verdict == "failed" and not self._by_the_edits:
+            return None
+        return found.verdict in BAD
 
     def _bench(self, groups: Sequence[EditGroup]) -> Bench:
         state, services = self.state, self.services
@@ -85,12 +99,32 @@ class Staged:
             gpus=services.request.gpus,
             nodes=services.request.nodes,
             steps=services.request.steps,
-            stop=STOP,
+            stop=STOP.model_copy(update={"limit_s": max(LEAST_SECONDS, self.seconds - self.used)}),
         )
         try:
             return run_spec(spec, AFTER, services)
         except (RunFailed, MissingFacts) as failed:
             return failed_bench(spec, AFTER, str(failed), services)
+
+
+def fails_by_its_edits(bench: Bench) -> bool:
+    """Whether a failed benchmark says something of the edits.
+
+    The run before has to be well, and what ended the other must not be a limit of time.
+    """
+    before, after = bench.arm("baseline"), bench.arm("patched")
+    if before is None or after is None or after.failure is None:
+        return False
+    ran = bench.measured.arm("patched") if bench.measured else None
+    out_of_time = ran is not None and ran.failure is not None and ran.failure.kind == "time_limit"
+    # an arm that shared a process with one that crashed has no figures and no fault
+    shared = bench.measured is not None and _no_fault(bench.measured)
+    return not out_of_time and (before.failure is None or shared)
+
+
+def _no_fault(run: MeasuredRun) -> bool:
+    arm = run.arm("baseline")
+    return arm is not None and arm.failure is None
 
 
 def compare_bench(bench: Bench, groups: Sequence[EditGroup]) -> Comparison:

@@ -118,7 +118,7 @@ def _unlike(before: Metrics, after: Metrics) -> Iterator[str]:
 
 def _failed(before: Metrics, after: Metrics) -> str | None:
     if after.failure:
-        other = " (the run before failed too)" if before.failure else ""
+        other = f" (nor has the run before: {before.failure})" if before.failure else ""
         return f"The run after the patch has no figures: {after.failure}{other}."
     if before.failure:
         return f"The run before the patch has no figures: {before.failure}."

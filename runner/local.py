@@ -30,11 +30,12 @@ from runner.translation.place import Place
 from runner.translation.translate import translate
 from runner.unshown import nothing_measured
 from runner.worker.order import Order
+from runner.worker.plain import plain_line
 from runner.worker_process import WorkerGone, WorkerProcess
 
 START_SECONDS = 330.0
 LIMIT_SECONDS = 300.0
-"""Wall time of a job beyond its budget of timed rounds: builds, warm-up, compilation."""
+"""Wall time of a job beyond its budget of timed rounds: builds, compilation, the first steps."""
 
 
 class Box(NamedTuple):
@@ -108,7 +109,9 @@ class LocalRunner:
         return self._box
 
     def quote(self, spec: Spec) -> Quote:
-        """Seconds at most, and dollars where the operator names a price per GPU hour.
+        """What a run takes as a rule, and dollars where the operator names a price per GPU hour.
+
+        Compilation comes on top: a run is ended at its limit, which the note names.
 
         Raises:
             UserError: another card, more cards than are here, or several nodes.
@@ -116,7 +119,8 @@ class LocalRunner:
         self._check(spec)
         seconds = spec.stop.seconds * (1.0 if len(spec.arms) > 1 else 0.5) + 30.0
         usd = (self._price or 0.0) * seconds / 3600 * spec.gpus
-        return Quote(seconds=seconds, usd=usd, note="measured on this machine")
+        note = f"measured on this machine; ended after {_limit(spec) / 60:.0f} minutes at most"
+        return Quote(seconds=seconds, usd=usd, note=note)
 
     def submit(self, spec: Spec) -> str:
         """Translate and start; returns the run id at once.
@@ -226,6 +230,10 @@ class LocalRunner:
             if run.status != "cancelled":
                 run.status, run.reason = "lost", str(gone)
             self.close()
+        except Exception as error:  # a thread that dies in silence would leave the run "running"
+            if run.status != "cancelled":
+                run.status, run.reason = "lost", f"{type(error).__name__}: {plain_line(str(error))}"
+            self.close()
         finally:
             run.news.put(None)
 
@@ -241,7 +249,7 @@ class LocalRunner:
             ranks=spec.gpus,
             profile=spec.profile,
             stop=spec.stop,
-            limit_s=spec.stop.seconds + LIMIT_SECONDS,
+            limit_s=_limit(spec),
             memory_gb=None if box.place.gpu else box.place.memory_gb,
         )
         key = self._cache.key(order, box.manifest)
@@ -275,3 +283,8 @@ class LocalRunner:
             )
         message = "cancelled"
         raise WorkerGone(message)
+
+
+def _limit(spec: Spec) -> float:
+    """Wall seconds after which a job is ended."""
+    return spec.stop.limit_s or spec.stop.seconds + LIMIT_SECONDS

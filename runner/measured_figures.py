@@ -86,7 +86,7 @@ def _figures(
         "mfu": _mfu(arm, tokens / seconds / cards, spread, run, hardware),
         "gpu_busy": _busy(run),
     }
-    kind, peak = _peak(arm)
+    kind, peak = _peak(arm, run)
     if peak is not None:
         figures |= {"peak_memory_gb": _around(peak, 0.0), "memory_kind": kind}
     return figures
@@ -101,11 +101,16 @@ def _step_spread(rows: Sequence[StepRow]) -> float:
     return 2.0 * stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else 0.0
 
 
-def _peak(arm: MeasuredArm) -> tuple[MemoryKind | None, float | None]:
-    """Live tensors where they were counted, else the process."""
-    if arm.peak.allocated is not None:
+def _peak(arm: MeasuredArm, run: MeasuredRun) -> tuple[MemoryKind | None, float | None]:
+    """Live tensors where those of every arm were counted; the process where it held one arm alone.
+
+    Compiled code does not show its tensors on a CPU, and two arms share one process.
+    """
+    ran = [one for one in run.arms if one.timed]
+    if all(one.peak.allocated is not None for one in ran):
         return "allocated", arm.peak.allocated
-    return ("resident", arm.peak.resident) if arm.peak.resident is not None else (None, None)
+    alone = len(run.arms) == 1 and arm.peak.resident is not None
+    return ("resident", arm.peak.resident) if alone else (None, None)
 
 
 def _scaled(parts: tuple[Part, ...], step: float) -> tuple[Part, ...]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 GRACE = 2.0
@@ -32,6 +33,25 @@ def end_group(process: subprocess.Popen[str]) -> None:
         if process.poll() is not None and not any(map(alive, family)):
             return
     process.wait()
+
+
+def end_family(process: subprocess.Popen[str], family: Iterable[int]) -> None:
+    """Kill a process that was asked to end before, and what descends from it; return when gone.
+
+    Args:
+        process: the one; whether it has ended is looked up.
+        family: what descended from it before it was asked: an ended parent names no children.
+    """
+    left = {*family, *(descendants(process.pid) if process.poll() is None else ())}
+    if process.poll() is None:
+        process.kill()
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+    end = time.monotonic() + GRACE
+    while any(map(alive, left)) and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def descendants(root: int) -> list[int]:

@@ -1,24 +1,29 @@
 """Keeps finished measurements by what was measured: the same order on the same box is not rerun.
 
-The key covers the whole order (so every setting of both arms and the variables), the worker's own
-code, and the box: device, driver, versions. Only successes are kept. A file that cannot be read is
-as good as absent.
+The key covers the whole order (so every setting of both arms and their variables), the worker's
+own code, and the box: device, driver, versions, the variables that its libraries read. Only
+successes are kept. A file that cannot be read is as good as absent.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import ValidationError
 
 from audit.records.measured import Manifest, MeasuredRun
+from runner.statistics import BLOCK
 from runner.worker.order import Order
 
 ROOT = Path(__file__).resolve().parents[1]
-_ABOUT_THE_RUN = frozenset({"load_before", "load_after", "tool", "seed", "driver"})
+LEAST_ROUNDS = 2 * BLOCK
+"""Fewer give no interval."""
+_ABOUT_THE_RUN = frozenset({"load_before", "load_after", "tool", "seed"})
 """Parts of a manifest that differ between two runs of one box."""
 
 
@@ -48,21 +53,36 @@ class ResultCache:
         return kept.model_copy(update={"from_cache": True})
 
     def keep(self, key: str, run: MeasuredRun) -> None:
-        """Keep a run in which every arm has figures."""
-        if self._folder is None or any(arm.failure or not arm.timed for arm in run.arms):
+        """Keep a run in which every arm has figures, enough of them for an interval.
+
+        One that its budget cut short says nothing, and a quieter hour might say more.
+        """
+        if self._folder is None or not _whole(run):
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place = self._folder / f"{key}.json"
-        part = place.with_suffix(".part")
-        part.write_text(run.model_dump_json(), encoding="utf-8")
-        part.replace(place)
+        part = place.with_suffix(f".{uuid4().hex}.part")
+        with contextlib.suppress(OSError):  # a full disk must not cost the result itself
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part.write_text(run.model_dump_json(), encoding="utf-8")
+            part.replace(place)
+
+
+def _whole(run: MeasuredRun) -> bool:
+    if run.stopped == "failed" or any(arm.failure or not arm.timed for arm in run.arms):
+        return False
+    least = LEAST_ROUNDS if run.stopped == "budget_used" else 1
+    return all(len({row.round for row in arm.timed}) >= least for arm in run.arms)
 
 
 @cache
 def code_version() -> str:
     """Digest of everything that decides what a run does."""
     files = sorted(
-        [*(ROOT / "runner/worker").rglob("*.py"), *(ROOT / "runner/translation").glob("*.py")]
+        [
+            *(ROOT / "runner/worker").rglob("*.py"),
+            *(ROOT / "runner/translation").glob("*.py"),
+            ROOT / "runner/statistics.py",  # the stop rule
+        ]
     )
     digest = sha256()
     for file in files:

@@ -125,6 +125,8 @@ class Manifest(Record):
     runtime: str | None = None
     """CUDA or ROCm release of the torch build."""
     versions: dict[str, str] = Field(default_factory=dict)
+    variables: dict[str, str] = Field(default_factory=dict)
+    """Of the process, those that numeric libraries read; a path is told as a digest."""
     load_before: float | None = None
     """One-minute load average."""
     load_after: float | None = None

@@ -40,6 +40,8 @@ class Stop(Record):
 
     seconds: float = 240.0
     """Budget of the timed rounds and the warm-up of one job."""
+    limit_s: float | None = None
+    """Wall time of the whole job, builds and compilation too; None: as the runner has it."""
     half_width: float = 0.02
     """Of the 95% interval of the mean log ratio of paired rounds: narrow enough."""
     least_rounds: int = 8

@@ -55,10 +55,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "lora_alpha": ("lora",),
     "lora_dropout": ("lora",),
     "lora_target_modules": ("lora",),
-    "dataloader_num_workers": ("loader",),
-    "dataloader_pin_memory": ("loader",),
-    "dataloader_prefetch_factor": ("loader",),
-    "dataloader_persistent_workers": ("loader",),
+    "dataloader_num_workers": ("loader.workers",),
+    "dataloader_pin_memory": ("loader.pin_memory",),
+    "dataloader_prefetch_factor": ("loader.prefetch",),
     "logging_steps": ("logging_steps",),
     "fsdp": ("sharding",),
     "deepspeed_stage": ("sharding",),
@@ -67,6 +66,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Field of a workload -> the parts of a recipe by which it acts; `env:NAME` acts by `env`."""
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+BETWEEN_PASSES = "it acts between two passes over the data, which a window of steps never reaches"
 LEARNING_RATE = 5e-5
 """transformers' default, where a file does not say."""
 
@@ -218,6 +218,9 @@ class Reader:
 
     def _loader(self) -> Loader:
         workload = self.workload
+        if not self.place.gpu:
+            self.refused["dataloader_pin_memory"] = "pinned memory is for copies to a GPU"
+        self.refused["dataloader_persistent_workers"] = BETWEEN_PASSES
         workers = int(_number(workload.value("dataloader_num_workers"), 0))
         prefetch = workload.value("dataloader_prefetch_factor")
         return Loader(

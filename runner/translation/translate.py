@@ -8,6 +8,7 @@ stated lengths. Nothing of the user's own code runs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from audit.records.errors import MissingFacts
 from audit.records.spec import Spec
@@ -139,7 +140,8 @@ def _edits(spec: Spec, reads: list[Read]) -> tuple[dict[str, object], tuple[Unme
     hidden: list[Unmeasured] = []
     for field, value in changed.items():
         parts = ("env",) if field.startswith("env:") else FIELDS.get(field, ())
-        differs = any(getattr(before.recipe, one) != getattr(after.recipe, one) for one in parts)
+        differs = any(attrgetter(one)(before.recipe) != attrgetter(one)(after.recipe)
+                      for one in parts)  # fmt: skip
         if field.startswith("env:"):
             name = field[4:]
             differs = before.recipe.env.get(name) != after.recipe.env.get(name)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from audit.records.measured import ArmFailure
+from runner.processes import descendants, end_family
 from runner.worker.plain import plain_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +56,7 @@ class HostProcess:
     def __init__(
         self, own: Mapping[str, str], others: Iterable[str], ranks: int, memory_gb: float | None
     ) -> None:
-        self.env, self.ranks = dict(own), ranks
+        self.wants = (dict(own), ranks, memory_gb)
         words = [sys.executable]
         if ranks > 1:
             words += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
@@ -111,7 +112,7 @@ class HostProcess:
             self.close()
             message = f"no answer within {seconds:.0f} s; the process was ended"
             raise HostLost(ArmFailure(kind="time_limit", message=message)) from None
-        except (BrokenPipeError, OSError):
+        except (OSError, ValueError):  # ValueError: closed, since it was lost before
             line = None
         if line is None:
             raise HostLost(self._death())
@@ -137,16 +138,18 @@ class HostProcess:
         return ArmFailure(kind="exception", message=message)
 
     def close(self) -> None:
-        """End the process and wait for it; one that has ended stays as it is."""
+        """End the process with all that it started, and wait for them.
+
+        torchrun, loaders and compilers have processes of their own, some in sessions of their own.
+        """
+        family = descendants(self._process.pid)
         if self._process.stdin and not self._process.stdin.closed:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
         end = time.monotonic() + GRACE
         while self._process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        end_family(self._process, family)
         for reader in self._readers:
             reader.join(timeout=GRACE)
 
@@ -167,7 +170,7 @@ class Hosts:
         for arm, env in envs.items():
             place = "all" if together else arm
             kept = self._kept.get(place)
-            if kept is not None and (kept.env != dict(env) or kept.ranks != ranks):
+            if kept is not None and kept.wants != (dict(env), ranks, memory_gb):
                 self._kept.pop(place).close()
                 kept = None
             if kept is None:

@@ -33,6 +33,10 @@ from runner.worker.sampling import Sampler
 from runner.worker.schedule import is_narrow, is_warm, steps_per_round, turn_of
 
 Emit = Callable[[dict[str, Any]], None]
+SHOWN_BY = {"bf16": "compute_dtype", "fp16": "compute_dtype"}
+"""Field -> the field under which it is read back."""
+SHOWN_LATER = frozenset({"logging_steps"})
+"""Fields that are read back after the rounds."""
 START_LIMIT = 300.0
 """Seconds for the imports of a host: a cold torch on a network disk takes a minute or more."""
 
@@ -55,9 +59,11 @@ class Job:
         self.found: dict[ArmName, dict[str, Any]] = {name: {} for name in self.names}
         self.phases: list[Phase] = []
         self.failures: dict[ArmName, ArmFailure] = {}
+        self.bereft: set[ArmName] = set()
+        """Arms that lost their process to the other arm: what they measured stays."""
         self.manifest = Manifest(device="unknown", device_kind="cpu")
         self._hosts: dict[str, HostProcess] = {}
-        self._start = time.monotonic()
+        self._start = self._warm = time.monotonic()
 
     def run(self) -> MeasuredRun:
         """Everything, in order."""
@@ -69,10 +75,12 @@ class Job:
         with self._phase("build"):
             self._each(self._build)
         with self._phase("warm_up"):
-            self._each(self._watch)
+            self._each(self._watch)  # compiles, where something is compiled
+            self._warm = time.monotonic()
             self._warm_up()
         with self._phase("rounds"), sampler:
             stopped = self._rounds()
+            self._each(self._review)
         if self.order.profile:
             with self._phase("profile"):
                 self._each(self._profile)
@@ -83,7 +91,7 @@ class Job:
                 "load_after": _load(),
                 "seed": self.order.seed,
                 "tool": sampler.samples(),
-                "driver": sampler.driver,
+                "driver": sampler.driver or self.manifest.driver,
             }
         )
         return MeasuredRun(
@@ -96,12 +104,15 @@ class Job:
 
     @property
     def live(self) -> tuple[ArmName, ...]:
-        """The arms that have not failed."""
-        return tuple(name for name in self.names if name not in self.failures)
+        """The arms that can take a step."""
+        over = self.failures.keys() | self.bereft
+        return tuple(name for name in self.names if name not in over)
 
     def _each(self, do: Callable[[ArmName], None]) -> None:
         """Do something for every arm; one that fails leaves, the other goes on."""
-        for name in self.live:
+        for name in self.names:
+            if name not in self.live:
+                continue
             try:
                 do(name)
             except ArmFailed as failed:
@@ -128,6 +139,12 @@ class Job:
         self.found[name] |= {key: answer[key] for key in ("readback", "counted_gb")}
         self._check_edits(name)
 
+    def _review(self, name: ArmName) -> None:
+        """What only shows after many steps: compiled code that was given up, say."""
+        later = self._ask(name, None, do="review", arm=name)["readback"]
+        self.found[name]["readback"] = [*self.found[name]["readback"], *later]
+        self._check_edits(name)
+
     def _warm_up(self) -> None:
         """Steps in turn until every arm's times have settled."""
         settled: dict[ArmName, list[float]] = {name: [] for name in self.names}
@@ -143,11 +160,18 @@ class Job:
         """Raise ArmFailed where an edited knob was not found as wanted."""
         if name != "patched":
             return
-        edited = self.order.translation.edits
-        for row in map(ReadBack.model_validate, self.found[name]["readback"]):
-            if row.field in edited and not row.effective:
-                message = f"edit not effective: {row.field} wanted {row.wanted}, seen {row.seen}"
-                raise ArmFailed(name, ArmFailure(kind="not_effective", message=message))
+        rows = [ReadBack.model_validate(one) for one in self.found[name]["readback"]]
+        for field in self.order.translation.edits:
+            about = [row for row in rows if row.field == SHOWN_BY.get(field, field)]
+            wrong = next((row for row in about if not row.effective), None)
+            if wrong is not None:
+                what = f"{field} wanted {wrong.wanted}, seen {wrong.seen} ({wrong.how})"
+            elif not about and field not in SHOWN_LATER:
+                what = f"{field} was found on none of the built objects"
+            else:
+                continue
+            failure = ArmFailure(kind="not_effective", message=f"edit not effective: {what}")
+            raise ArmFailed(name, failure)
 
     def _rounds(self) -> StopReason:
         per_round = steps_per_round(self.order.steps)
@@ -160,7 +184,7 @@ class Job:
                 return "failed"
             if is_narrow(self.rows, self.live, self.order.stop, self._clock()):
                 return "narrow_enough"
-            if time.monotonic() - self._start > share * self.order.stop.seconds:
+            if time.monotonic() - self._warm > share * self.order.stop.seconds:
                 return "rounds_done" if number + 1 == total else "budget_used"
         return "rounds_done"
 
@@ -172,6 +196,8 @@ class Job:
     def _round(self, number: int, count: int, total: int) -> None:
         """Some steps of every arm, back to back, in this round's order."""
         for place, name in enumerate(turn_of(self.live, number)):
+            if name not in self.live:
+                continue
             try:
                 rows = self._steps(name, number, place, count)
             except ArmFailed as failed:
@@ -202,7 +228,9 @@ class Job:
         try:
             answer = self._hosts[name].ask(min(left, seconds) if seconds else left, **command)
         except HostLost as lost:
-            self.hosts.forget(self._hosts[name])
+            gone = self._hosts[name]
+            self.hosts.forget(gone)
+            self.bereft |= {other for other in self.live if self._hosts[other] is gone} - {name}
             step = self._taken(name) if command["do"] in ("steps", "watch") else None
             raise ArmFailed(name, lost.failure.model_copy(update={"step": step})) from lost
         self.rows += [StepRow.model_validate(row) for row in answer.get("rows", ())]

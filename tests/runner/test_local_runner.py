@@ -208,6 +208,58 @@ def test_out_of_memory_is_named_and_the_other_arm_keeps_its_figures(runner: Loca
     assert found.stopped == "failed"
 
 
+def test_an_arm_that_loses_its_process_to_the_other_bears_no_failure(runner: LocalRunner) -> None:
+    box = runner.box()
+    spec = spec_of(workload(), workload().with_values(RAISED), steps=50)
+    order = Order(translation=translate(spec, box.place, box.hardware), steps=50)
+    hosts = Hosts()
+    family: list[int] = []
+
+    def kill_in_the_third_round(event: dict[str, Json]) -> None:
+        if event["done"] == 3 and not family:
+            family.extend(descendants(os.getpid()))
+            for host in hosts._kept.values():
+                os.kill(host._process.pid, signal.SIGKILL)
+
+    try:
+        found = Job(order, hosts, kill_in_the_third_round).run()
+    finally:
+        hosts.close()
+    failures = {arm.arm: arm.failure for arm in found.arms}
+    named = [arm for arm, failure in failures.items() if failure is not None]
+    assert len(named) == 1, "one arm was under way, the other only shared its process"
+    (failed,) = named
+    failure = failures[failed]
+    assert failure is not None
+    assert (failure.kind, "SIGKILL" in failure.message) == ("killed", True)
+    assert all(len(arm.timed) >= 4 for arm in found.arms), "what was measured before stays"
+    assert found.stopped == "failed"
+
+
+def test_loader_processes_run_are_read_back_and_leave_none(runner: LocalRunner) -> None:
+    edits: dict[str, Json] = {"dataloader_num_workers": 2, "dataloader_prefetch_factor": 3,
+                              "dataloader_pin_memory": True}  # fmt: skip
+    bench = bench_of(runner, spec_of(workload(), workload().with_values(edits), steps=8))
+    first, second = arms_of(bench)
+    assert (first.failure, second.failure) == (None, None)
+    assert bench.measured is not None
+    assert set(bench.measured.translation.edits) == {
+        "dataloader_num_workers", "dataloader_prefetch_factor",
+    }  # fmt: skip
+    seen = {(row.field, row.how): row.seen for row in second.readback if row.effective}
+    assert seen["dataloader_num_workers", "loader processes that run"] == "2"
+    assert seen["dataloader_prefetch_factor", "batches asked of the loader processes"] == "6"
+    assert all(row.cpu_seconds is None for row in second.timed), "one process's time is not all"
+    for one, other in zip(first.rows, second.rows, strict=False):
+        assert one.loss == other.loss, "the samples came in the same order"
+    worker = runner._worker
+    assert worker is not None
+    end = time.monotonic() + 10
+    while len(descendants(worker.pid)) > 1 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert len(descendants(worker.pid)) == 1, "the loaders' processes outlived their job"
+
+
 def test_two_ranks_average_or_shard_and_train_the_same(runner: LocalRunner) -> None:
     spec = spec_of(workload(), workload().with_values({"fsdp": "full_shard"}), gpus=2, steps=3)
     found = ran(runner, spec)

@@ -22,6 +22,7 @@ import torch
 from audit.records.measured import ArmFailure
 from audit.records.translated import Translation
 from runner.worker.host.arm import ArmRun, build_arm, set_matmul
+from runner.worker.host.compiled import forget_compiled
 from runner.worker.host.device import Device, local_rank
 from runner.worker.host.failures import failure_of
 from runner.worker.host.machine import describe, probe
@@ -29,7 +30,7 @@ from runner.worker.host.model import flops_per_token
 from runner.worker.host.observe import watch_step
 from runner.worker.host.profiled import profile_step
 from runner.worker.host.ranks import Ranks, layers_of
-from runner.worker.host.readback import read_back
+from runner.worker.host.readback import read_after, read_back
 
 Answer = dict[str, Any]
 
@@ -57,7 +58,8 @@ class Host:
         name = str(command.pop("do"))
         table: dict[str, Callable[..., Answer]] = {
             "hello": self.hello, "probe": self.probe, "build": self.build, "steps": self.steps,
-            "watch": self.watch, "profile": self.profile, "drop": self.drop,
+            "watch": self.watch, "review": self.review, "profile": self.profile,
+            "drop": self.drop,
         }  # fmt: skip
         return table[name](**command)
 
@@ -101,19 +103,21 @@ class Host:
         torch.manual_seed(self.seed + run.index)
         hidden = run.recipe.compiled or (self.ranks.count > 1 and run.recipe.sharding == "fsdp")
         with _failing(run.index):
-            if hidden:
-                seen, row = None, run.step(-1, 0, others)
-            else:
-                held = [*run.model.parameters(), *run.model.buffers()]
-                layers = layers_of(run.model)
-                seen, row = watch_step(run.model, layers, held, lambda: run.step(-1, 0, others))
+            layers = layers_of(run.model)
+            seen, row = watch_step(
+                run.model, layers, lambda: run.step(-1, 0, others), hidden=hidden
+            )
             back = read_back(run, seen)
-        counted = seen.peak_bytes / 1e9 if seen is not None and not self.device.gpu else None
+        counted = seen.peak_bytes / 1e9 if seen.peak_bytes and not self.device.gpu else None
         return {
             "rows": [row.model_dump()],
             "readback": [one.model_dump() for one in back],
             "counted_gb": counted,
         }
+
+    def review(self, arm: str) -> Answer:
+        """Read back what only shows after many steps."""
+        return {"readback": [one.model_dump() for one in read_after(self.runs[arm])]}
 
     def profile(self, arm: str) -> Answer:
         """Profile one step."""
@@ -127,6 +131,7 @@ class Host:
         for run in self.runs.values():
             run.close()
         self.runs.clear()
+        forget_compiled()
         if self.device.gpu:
             torch.cuda.empty_cache()
         return {}
@@ -170,6 +175,14 @@ def serve(commands: TextIO, answers: TextIO) -> None:
     host.ranks.close()
 
 
+def limit_memory(count: int) -> None:
+    """Let the process take `count` private bytes at most; a lower limit that it has stays."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard != resource.RLIM_INFINITY:
+        count = min(count, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (count, count))
+
+
 def main() -> None:
     """Keep the given standard output for answers alone, then serve."""
     warnings.simplefilter("ignore")
@@ -181,7 +194,7 @@ def main() -> None:
     if not torch.cuda.is_available():
         torch.set_num_threads(1)  # CPU time then counts the arm's work and nothing else
         if given.memory_bytes:
-            resource.setrlimit(resource.RLIMIT_DATA, (given.memory_bytes, given.memory_bytes))
+            limit_memory(given.memory_bytes)
     serve(sys.stdin, answers)
 
 

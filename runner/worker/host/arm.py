@@ -21,6 +21,7 @@ from audit.records.measured import StepRow
 from audit.records.translated import Recipe, TranslatedArm, Translation
 from runner.worker.host.batches import Plan
 from runner.worker.host.collate import Batches, MicroBatch
+from runner.worker.host.compiled import Compiler, compiled
 from runner.worker.host.device import Device
 from runner.worker.host.model import DTYPES, build_model, held_bytes
 from runner.worker.host.optimizer import make_optimizer
@@ -52,13 +53,26 @@ class ArmRun:
     """Whether the process's own CPU time tells the arms apart: their loaders work alike."""
     index: int = 0
     """Steps taken."""
+    passes: int = 0
+    """Forward passes begun."""
+    compiler: Compiler | None = None
+    """What compiled the model, where something did."""
+    clipped_to: float | None = None
+    """The limit that the last step clipped its gradients to."""
+    logs: int = 0
+    """Steps that were logged."""
     _feed: Iterator[MicroBatch] | None = field(default=None, repr=False)
-    logged: list[str] = field(default_factory=list, repr=False)
+    _logged: str = field(default="", repr=False)
 
     @property
     def recipe(self) -> Recipe:
         """Its settings."""
         return self.arm.recipe
+
+    @property
+    def feed(self) -> Iterator[MicroBatch] | None:
+        """The loader's iterator once a step was taken."""
+        return self._feed
 
     def held(self) -> int:
         """Bytes held between steps."""
@@ -124,6 +138,7 @@ class ArmRun:
 
     def _backward(self, batch: MicroBatch, targets: int) -> torch.Tensor:
         """Forward and backward of one micro-batch; its share of the step's mean loss."""
+        self.passes += 1
         with self.autocast():
             out = self.model(
                 **batch.inputs,
@@ -140,8 +155,8 @@ class ArmRun:
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
-        limit = self.recipe.max_grad_norm or float("inf")
-        norm: Any = torch.nn.utils.clip_grad_norm_(trained, limit)
+        self.clipped_to = self.recipe.max_grad_norm or float("inf")
+        norm: Any = torch.nn.utils.clip_grad_norm_(trained, self.clipped_to)
         if hasattr(norm, "full_tensor"):
             norm = norm.full_tensor()
         if self.scaler:
@@ -155,7 +170,8 @@ class ArmRun:
 
     def _log(self, loss: torch.Tensor) -> None:
         """What logging costs: the device must finish, the number is written as text."""
-        self.logged[:] = [json.dumps({"step": self.index, "loss": round(loss.item(), 4)})]
+        self._logged = json.dumps({"step": self.index, "loss": round(loss.item(), 4)})
+        self.logs += 1
 
     def close(self) -> None:
         """Stop the loader's processes and let go of everything on the device."""
@@ -181,8 +197,7 @@ def build_arm(
     set_matmul(recipe)
     model: Any = ranks.wrap(build_model(translation.shape, recipe, device, seed), recipe, device)
     optimizer = make_optimizer(model, recipe)
-    if recipe.compiled:
-        model = torch.compile(model)
+    model, compiler = compiled(model) if recipe.compiled else (model, None)
     loader = recipe.loader
     batches = Batches(Plan(stream, recipe, seed), ranks.rank, ranks.count)
     return ArmRun(
@@ -201,6 +216,7 @@ def build_arm(
             persistent_workers=loader.persistent and loader.workers > 0,
         ),
         scaler=torch.amp.GradScaler(device.type) if recipe.precision == "fp16" else None,
+        compiler=compiler,
         counts_cpu=len({one.recipe.loader.workers for one in translation.arms}) == 1,
     )
 

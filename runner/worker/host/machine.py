@@ -7,6 +7,8 @@ import os
 import platform
 import re
 import time
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +25,13 @@ PACKAGES = (
 PROBE_SIZE = {"cpu": 768, "gpu": 8192}
 """Rows and columns of the probe's square matrices: past the last-level cache, under a second."""
 PROBE_TIMES = 5
+DRIVERS = ("/proc/driver/nvidia/version", "/sys/module/amdgpu/version")
+_VERSION = re.compile(r"\b\d+(?:\.\d+)+\b")
+_READ_BY_LIBRARIES = re.compile(
+    r"(?:OMP|GOMP|KMP|MKL|OPENBLAS|ONEDNN|DNNL|ATEN|TORCH|TORCHINDUCTOR|PYTORCH|CUDA|CUBLAS|CUDNN|"
+    r"HIP|HSA|ROCBLAS|HIPBLASLT|MIOPEN|NCCL|RCCL|MALLOC)_\w+|CC|CXX|LD_PRELOAD"
+)
+_PLAIN = re.compile(r"[\w.:,+=-]{0,120}")
 
 
 def describe(device: Device, ranks: int, seed: int) -> Manifest:
@@ -43,10 +52,35 @@ def describe(device: Device, ranks: int, seed: int) -> Manifest:
         threads=torch.get_num_threads(),
         memory_gb=torch.cuda.mem_get_info(device.torch)[1] / 1e9 if device.gpu else None,
         runtime=torch.version.hip or torch.version.cuda,
+        driver=_driver() if device.gpu else None,
         versions=versions,
+        variables=variables(os.environ),
         deterministic=torch.are_deterministic_algorithms_enabled(),
         seed=seed,
     )
+
+
+def variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that decide how numeric libraries run; no path is told, only its digest."""
+    names = [name for name in sorted(environment) if _READ_BY_LIBRARIES.fullmatch(name)]
+    return {name: _told(environment[name]) for name in names}
+
+
+def _told(value: str) -> str:
+    plain = _PLAIN.fullmatch(value) is not None
+    return value if plain else f"sha256 {sha256(value.encode()).hexdigest()[:12]}"
+
+
+def _driver() -> str | None:
+    """The release of the kernel's driver for the card."""
+    for place in DRIVERS:
+        try:
+            found = _VERSION.search(Path(place).read_text())
+        except OSError:
+            continue
+        if found:
+            return found[0]
+    return None
 
 
 def _processor() -> str:

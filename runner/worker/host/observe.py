@@ -1,11 +1,12 @@
 """Watches one whole step from below: which operators ran in which dtype, and what memory lived.
 
 The step is a real training step and is never timed: watching slows it down. Compiled and sharded
-models hide their operators; for those only the built objects are read (`readback`).
+models hide their operators: of those only what goes into the model is seen.
 """
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections import Counter
 from collections.abc import Callable
@@ -27,11 +28,11 @@ class Seen:
     operators: Counter[str] = field(default_factory=Counter)
     product_dtypes: Counter[str] = field(default_factory=Counter)
     """Dtypes of two-dimensional matrix products: what autocast made of them."""
-    peak_bytes: int = 0
+    peak_bytes: int | None = None
     """Most bytes of live tensors at one time, weights and states included."""
     input_shapes: list[tuple[int, ...]] = field(default_factory=list)
     """Of `input_ids`, one per micro-batch."""
-    layer_calls: int = 0
+    layer_calls: int | None = None
     """Calls of a part of the first decoder layer: two per micro-batch where it is recomputed."""
     autocast: str | None = None
     """Dtype of autocast while the model ran, None: off."""
@@ -43,7 +44,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, seen: Seen, held: dict[int, int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seen, self._live = seen, dict(held)
-        self._bytes = sum(held.values())
+        self._bytes = self._peak = sum(held.values())
         self._refs: dict[int, Any] = {}
         seen.peak_bytes = self._bytes
 
@@ -75,7 +76,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         size = storage.nbytes()
         self._live[key] = size
         self._bytes += size
-        self.seen.peak_bytes = max(self.seen.peak_bytes, self._bytes)
+        self._peak = self.seen.peak_bytes = max(self._peak, self._bytes)
         self._refs[key] = weakref.ref(storage, self._forget(key))
 
     def _forget(self, key: int) -> Callable[[object], None]:
@@ -87,9 +88,16 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def watch_step(
-    model: nn.Module, layers: list[nn.Module], held: list[torch.Tensor], step: Callable[[], Any]
+    model: nn.Module, layers: list[nn.Module], step: Callable[[], Any], *, hidden: bool = False
 ) -> tuple[Seen, Any]:
-    """Run `step` and see what it does; `held`: tensors that exist before it."""
+    """Run `step` and see what it does.
+
+    Args:
+        model: as it is called.
+        layers: its decoder layers.
+        step: takes one training step.
+        hidden: whether the model hides its operators.
+    """
     seen = Seen()
 
     def before_model(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
@@ -99,17 +107,22 @@ def watch_step(
             seen.autocast = str(torch.get_autocast_dtype(kind)).removeprefix("torch.")
 
     def before_layer(*_: Any) -> None:
-        seen.layer_calls += 1
+        seen.layer_calls = (seen.layer_calls or 0) + 1
 
     hooks = [model.register_forward_pre_hook(before_model, with_kwargs=True)]
-    inner = next(layers[0].children(), None) if layers else None
+    inner = next(layers[0].children(), None) if layers and not hidden else None
     if inner is not None:  # transformers checkpoints a layer's forward: its own hooks run once
         hooks.append(inner.register_forward_pre_hook(before_layer))
-    sizes = {one.untyped_storage()._cdata: one.untyped_storage().nbytes() for one in held}
     try:
-        with _Watch(seen, sizes):
+        with contextlib.nullcontext() if hidden else _Watch(seen, _sizes(model)):
             done = step()
     finally:
         for hook in hooks:
             hook.remove()
     return seen, done
+
+
+def _sizes(model: nn.Module) -> dict[int, int]:
+    """Storages that exist before the step -> their bytes."""
+    stores = [one.untyped_storage() for one in (*model.parameters(), *model.buffers())]
+    return {one._cdata: one.nbytes() for one in stores}
