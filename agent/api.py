@@ -25,6 +25,7 @@ def audit(request: AuditRequest) -> Report:
     """
     from agent.drive import drive
     from agent.loop import run_audit
+    from agent.offline import sealed
     from audit.log.ids import new_secret
     from audit.log.store import Store
 
@@ -33,8 +34,9 @@ def audit(request: AuditRequest) -> Report:
     try:
         store.create(audit_id, new_secret())
         last: Event | None = None
-        for event in drive(run_audit(request, store, audit_id)):
-            last = event
+        with sealed(request.offline):
+            for event in drive(run_audit(request, store, audit_id)):
+                last = event
     finally:
         store.close()
     return report_of(last)

@@ -131,16 +131,23 @@ class Archiving:
                 todo, self._todo = self._todo, {}
                 before, self._forget_before = self._forget_before, None
                 self._writing = set(todo)
-            if before is not None:
-                self._forget(before)
-            if todo:
-                self._write(todo)
+            self._do(todo, before)
             with self._news:
                 self._writing = set()
                 self._news.notify_all()
                 if self._closing and not self._todo:
                     return
                 self._rest()
+
+    def _do(self, todo: dict[str, int], before: float | None) -> None:
+        """One round; a fault of ours is kept with its trace, and the thread lives on."""
+        try:
+            if before is not None:
+                self._forget(before)
+            if todo:
+                self._write(todo)
+        except Exception as error:
+            self._again(dict.fromkeys(todo, 0), record_fault(self._folder, "archive", error))
 
     def _rest(self) -> None:
         """The pause between two writes; closing ends it. Called with the lock held."""
@@ -161,9 +168,6 @@ class Archiving:
         except ArchiveFault as error:
             self._tell(error)
             self._again({audit_id: todo[audit_id] - 1 for audit_id in files}, str(error))
-        except Exception as error:  # a bug: audits go on, the trace is kept
-            told = record_fault(self._folder, "archive", error)
-            self._again(dict.fromkeys(files, 0), told)
         else:
             with self._news:
                 self._expected -= files.keys()

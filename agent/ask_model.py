@@ -34,7 +34,8 @@ MOST, MOST_KB = 24, 5
 MAX_PASSAGE = 700
 MAX_SAID = 12
 REF = re.compile(r"\[((?:rule|fact|line|edit|figure|check|field|note):[^\]\n]{1,200})\]")
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+NUMBER = re.compile(r"(?<![A-Za-z\d.,])\d+(?:[.,]\d+)*")
+"""A figure; the digits of a name, such as MI300X or bf16, are none."""
 SENTENCE = re.compile(r"(?<=[.!?\]])\s+(?![\[])")
 SYSTEM = """\
 You answer one question about a finished audit of a training configuration, from the passages \
@@ -99,7 +100,7 @@ def ask_model(
 def checked(question: str, text: str, material: Sequence[Passage], by: str) -> Answer:
     """A model's text held to the passages: citations that exist, figures that stand in them."""
     known = {one.ref: one for passage in material for one in passage.citations}
-    numbers = set(NUMBER.findall(" ".join([question, *map(_shown, material)])))
+    figures = {passage.ref: set(NUMBER.findall(_shown(passage))) for passage in material}
     said: list[Said] = []
     dropped = unsupported = 0
     for sentence in _sentences(redact(text)):
@@ -113,7 +114,8 @@ def checked(question: str, text: str, material: Sequence[Passage], by: str) -> A
                 merged = tuple(dict.fromkeys((*last.citations, *cited)))
                 said[-1] = last.model_copy(update={"citations": merged})
             continue
-        if not set(NUMBER.findall(plain)) <= numbers:
+        named = [ref.strip() for ref in refs if ref.strip() in figures]
+        if not set(NUMBER.findall(plain)) <= _figures(figures, named):
             dropped += 1
             continue
         said.append(Said(text=plain, citations=cited))
@@ -124,6 +126,12 @@ def checked(question: str, text: str, material: Sequence[Passage], by: str) -> A
         dropped=dropped,
         unsupported=unsupported,
     )
+
+
+def _figures(figures: Mapping[str, set[str]], refs: Sequence[str]) -> set[str]:
+    """What a sentence may state: where it cites a figure, what stands in what it cites."""
+    held = refs if any(ref.startswith("figure:") for ref in refs) else figures
+    return set().union(*(figures[ref] for ref in held))
 
 
 def _reason(fault: Exception) -> str:

@@ -23,7 +23,7 @@ from audit.records.comparison import Comparison
 from audit.records.errors import MissingFacts, RunFailed
 from audit.records.events import LogData
 from audit.records.metrics import Bench
-from audit.records.patch import Edit
+from audit.records.patch import Edit, Why
 from audit.records.spec import Arm, Spec
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _choices(
     choices = list(choose_findings(asked, request.include, request.keep))
     left_out = "Not in the patch that was measured"
     return choices + [
-        Choice(finding, chosen=False, reason=reasons.get(finding.rule_id, left_out))
+        Choice(finding, Why("measured", reasons.get(finding.rule_id, left_out)))
         for finding in findings
         if finding not in asked
     ]

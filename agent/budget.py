@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agent.ledger import Ledger
     from agent.purse import Purse
 
 MAX_CALLS = 60
@@ -40,9 +41,10 @@ class Budget:
         self,
         limits: Limits,
         purse: Purse | None = None,
+        ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limits, self.purse = limits, purse
+        self.limits, self.purse, self._ledger = limits, purse, ledger
         self.turns = self.calls = self.tokens = 0
         self.usd = 0.0
         self._clock, self._start = clock, clock()
@@ -78,4 +80,5 @@ class Budget:
             return f"its {limits.usd:g} dollars are used up"
         if not self.seconds_left():
             return f"its {limits.seconds:g} seconds are used up"
-        return self.purse.used_up() if self.purse is not None else ""
+        together = self._ledger.used_up() if self._ledger is not None else ""
+        return together or (self.purse.used_up() if self.purse is not None else "")

@@ -15,6 +15,7 @@ from agent.budget import Budget
 from agent.calls import Calls
 from agent.figures_said import unbacked
 from agent.guards import Advice, Guards, shortened
+from agent.named import MODELS
 from agent.purse import weighed
 from agent.run import AuditRun
 from agent.synthesis import missing_stages
@@ -124,9 +125,9 @@ class Conversation:
                 self.run.services.record(LogData(text=text))
         if turn.usage is not None:
             counted(self.run, self.budget, usage_data(turn.usage))
-        elif self.budget.purse is not None:  # somebody else pays: what is not told is weighed
+        elif self.run.services.request.backend in MODELS:  # what is not told is weighed
             letters = sum(len(result.text) for one in self.messages for result in one.results)
-            self.budget.purse.spend(weighed(letters), None)
+            self.budget.spend(weighed(letters), None)
 
     def _note(self, turn: Turn, advice: Advice) -> None:
         """A turn of which nothing runs: keep what may be sent back, add the hint."""

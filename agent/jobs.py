@@ -275,7 +275,8 @@ class Jobs:
             job.stop.set()
         self._turns.wake()
         for job in jobs:
-            job.thread.join(timeout=30)
+            if job.thread.is_alive():
+                job.thread.join(timeout=30)
         if self._orphans:
             self._orphans.join(timeout=30)
         if self._archiving:

@@ -73,6 +73,14 @@ class Ledger:
                 reached, self._warn_at = self._warn_at, self._warn_at * 2
             return reached
 
+    def used_up(self) -> str:
+        """The cap in words where spent and reserved money have reached it; else ""."""
+        with self._lock:
+            left = self._left()
+            return (
+                "" if left is None or left > 0 else f"the audit's {self.cap:g} dollars are used up"
+            )
+
     @property
     def spent(self) -> float:
         """Dollars that are gone, of model and runner together."""

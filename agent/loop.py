@@ -98,7 +98,7 @@ async def run_audit(
         run = AuditRun(services)
         spine.record(_started(run.services))
         spine.paid = paid = _paid(request, backend, models)
-        talk = _conversation(run, backend, paid)
+        talk = _conversation(run, backend, paid, spine.ledger)
         spine.budget = talk.budget
         if taken is not None:
             take_over(run, taken)
@@ -117,10 +117,12 @@ async def run_audit(
     except UserError as error:
         spine.record(_error(error))
     finally:
-        if talk is not None:
-            await talk.close()
-        if run is not None:
-            run.services.runner.close()
+        try:
+            if talk is not None:
+                await talk.close()
+        finally:
+            if run is not None:
+                run.services.runner.close()
     for event in spine.taken():
         yield event
 
@@ -179,7 +181,9 @@ def _paid(
     return who_pays(request.backend, models or read_models(os.environ), request.visitor)
 
 
-def _conversation(run: AuditRun, backend: Backend | None, paid: Paid | None) -> Conversation:
+def _conversation(
+    run: AuditRun, backend: Backend | None, paid: Paid | None, ledger: Ledger
+) -> Conversation:
     """The backend's part of the audit; raises SetupError where it cannot work."""
     request = run.services.request
     name = request.backend
@@ -190,7 +194,8 @@ def _conversation(run: AuditRun, backend: Backend | None, paid: Paid | None) -> 
         return Conversation(run, decide, budget, Guards(nudges=nudges))
     from agent.prompt import system_prompt
 
-    budget = Budget(Limits(turns=request.max_turns, usd=_max_usd(paid.models)), paid.purse)
+    limits = Limits(turns=request.max_turns, usd=_max_usd(paid.models, request.max_usd))
+    budget = Budget(limits, paid.purse, ledger)
     desk = Desk(
         system=system_prompt(request, run.services.hardware),
         record=lambda data: counted(run, budget, data),
@@ -223,11 +228,16 @@ def _report(run: AuditRun, talk: Conversation, start: float) -> Report:
     return report.model_copy(update={"notices": (*report.notices, *notices)})
 
 
-def _max_usd(models: ModelSettings) -> float | None:
-    """What a model may cost; without a price it cannot be counted."""
-    if models.max_usd is not None and models.usd_per_million is None:
-        message = "GOBLIN_MODEL_MAX_USD is set, but the price of the model is not known"
-        raise SetupError(message, remedy="Set GOBLIN_MODEL_USD_PER_MILLION, such as 3,15.")
+def _max_usd(models: ModelSettings, asked: float | None) -> float | None:
+    """The operator's cap on the model; the user's, on model and runs together, is the ledger's.
+
+    Raises:
+        SetupError: a cap is stated, and without a price nothing can be counted against it.
+    """
+    if models.usd_per_million is None and (models.max_usd is not None or asked is not None):
+        message = "a cap in dollars is set, but the price of the model is not known"
+        remedy = "Set GOBLIN_MODEL_USD_PER_MILLION, such as 3,15 (dollars per million in and out)."
+        raise SetupError(message, remedy=remedy)
     return models.max_usd
 
 

@@ -10,12 +10,13 @@ room) belongs into the same patch, not into the next audit. Nothing here touches
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.services import Services
 from audit.records.finding import FieldEdit, Finding
+from audit.records.patch import Why
 from audit.records.profile import Profile
 from audit.records.workload import Workload
 
@@ -30,6 +31,7 @@ DERIVED = {
     "effective_batch": {*BATCH, "num_processes", "num_machines"},
 }
 """Derived field -> the fields it follows from."""
+NO_LONGER = Why("plan", "No longer applies once the other edits are made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class LeftOut:
     """A finding that the patch does not follow, and why."""
 
     finding: Finding
-    reason: str
+    why: Why
     advice: str | None = None
     """What to write by hand, where the text could not be edited."""
 
@@ -97,13 +99,14 @@ def plan_patch(
         finding = choice.finding
         if finding.rule_id in barred:
             draft.left_out.append(barred[finding.rule_id])
-        elif not choice.chosen:
-            draft.left_out.append(LeftOut(finding, choice.reason))
+        elif choice.why:
+            draft.left_out.append(LeftOut(finding, choice.why))
         elif finding.edits:
             services.check_cancelled()
             _follow(draft, finding, services)
     if draft.followed and grow:
-        _grow(draft, choices, services, grown)
+        known = {choice.finding.rule_id for choice in choices} | barred.keys()
+        _grow(draft, choices, services, known, grown)
     return Plan(draft.workload, tuple(draft.followed), tuple(draft.left_out), tuple(draft.found))
 
 
@@ -126,13 +129,13 @@ def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
     first = not draft.followed
     fresh = finding if first else _again(draft, finding, services)
     if fresh is None:
-        draft.left_out.append(LeftOut(finding, "No longer applies once the other edits are made"))
+        draft.left_out.append(LeftOut(finding, NO_LONGER))
         return
     planned = with_edits(draft.workload, fresh.edits)
     profile = services.profile(planned)
     objection = _objection(draft, planned, profile, finding)
     if objection is not None:
-        draft.left_out.append(LeftOut(fresh, objection))
+        draft.left_out.append(LeftOut(fresh, Why("plan", objection)))
         return
     draft.workload, draft.profile = planned, profile
     draft.followed.append(fresh.model_copy(update={"id": finding.id, "effect": finding.effect}))
@@ -142,15 +145,16 @@ def _grow(
     draft: _Draft,
     choices: Sequence[Choice],
     services: Services,
+    known: Set[str],
     grown: Mapping[str, str] | None = None,
 ) -> None:
-    """Follow what fires on the planned workload and fired not before, until nothing new does.
+    """Follow what fires on the planned workload and is not `known`, until nothing new does.
 
     A new one that the patch would not follow is not told: it is no finding about the user's file.
     """
     from kb.choose import choose_findings
 
-    request, known = services.request, {choice.finding.rule_id for choice in choices}
+    request = services.request
     while True:
         fired = services.match(draft.workload, draft.profile).findings
         news = [
@@ -163,7 +167,7 @@ def _grow(
         ]
         if not news:
             return
-        known |= {found.rule_id for found in news}
+        known = known | {found.rule_id for found in news}
         numbered = [found.model_copy(update={"id": found.rule_id}) for found in news]
         for choice in choose_findings([*draft.followed, *numbered], request.include, request.keep):
             if choice.finding in numbered and choice.chosen:

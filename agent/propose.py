@@ -16,7 +16,7 @@ from agent.launch import launch_line
 from agent.plan import LeftOut, Plan, plan_patch
 from agent.services import Services
 from audit.records.finding import FieldEdit, Finding
-from audit.records.patch import Edit, Patch, PatchedFile
+from audit.records.patch import Edit, Patch, PatchedFile, Why
 from audit.records.profile import Profile
 from audit.records.upload import Upload
 from audit.records.workload import Workload
@@ -127,7 +127,7 @@ def _refused(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, LeftOut]:
         outcome = next((failed[edit.field] for edit in finding.edits if edit.field in failed), None)
         if outcome is not None:
             reason = outcome.reason or "It cannot be made in this text"
-            refused[finding.rule_id] = LeftOut(finding, reason, outcome.advice)
+            refused[finding.rule_id] = LeftOut(finding, Why("unwritable", reason), outcome.advice)
     return refused
 
 
@@ -185,7 +185,8 @@ def not_applied(workload: Workload, left: LeftOut) -> list[Edit]:
                 applied=False,
                 file=found.file if found else None,
                 line=found.line if found else None,
-                reason=left.reason,
+                reason=left.why.text,
+                cause=left.why.cause,
                 advice=left.advice,
             )
         )

@@ -23,6 +23,7 @@ from agent.state import AuditState
 from audit.records.base import Record
 from audit.records.errors import UserError
 from audit.records.finding import Effect, Finding
+from audit.records.patch import Why
 from audit.records.report import Report
 from audit.records.workload import Notice
 
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
 
 RULE_ID = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 MAX_RULES = 100
-OFF = "You switched it off"
-NOT_ON = "Left out until you switch it on"
-CHANGES = "Changes what is learned: offered, not applied unless you include it"
-NO_LONGER = "Does not apply with the edits that are on now"
+OFF = Why("unwanted", "You switched it off")
+NOT_ON = Why("unwanted", "Left out until you switch it on")
+NO_LONGER = Why("plan", "Does not apply with the edits that are on now")
 PROJECTED = (
     "The edits were switched after the run: the figures of this choice are projected, those of "
     "the patch as it was made are measured."
@@ -117,7 +117,8 @@ def rebuild(report: Report, request: AuditRequest, choice: EditChoice) -> Report
     state = STAGE["compare"](state, services)
     made = Made(tier=report.tier, completed_by=report.completed_by, seconds=report.seconds)
     built = build_report(state, services, made)
-    return built.model_copy(update={"notices": _notices(report, request)})
+    told = {"notices": _notices(report, request), "hardware": report.hardware}
+    return built.model_copy(update=told)
 
 
 def check_version(report: Report) -> None:
@@ -148,16 +149,15 @@ def _choices(
     findings: Sequence[Finding], wanted: frozenset[str], choice: EditChoice, services: Services
 ) -> list[Choice]:
     """The wanted findings as far as they go together, then the others, each with its reason."""
-    from kb.choose import Choice, choose_findings
+    from kb.choose import NOT_INCLUDED, Choice, choose_findings
 
     request = services.request
     asked = [finding for finding in findings if finding.rule_id in wanted or not finding.edits]
     choices = list(choose_findings(asked, request.include, request.keep))
     for finding in findings:
         if finding not in asked:
-            other = CHANGES if finding.semantics == "dynamics" else NOT_ON
-            reason = OFF if finding.rule_id in choice.off else other
-            choices.append(Choice(finding=finding, chosen=False, reason=reason))
+            other = NOT_INCLUDED["dynamics"] if finding.semantics == "dynamics" else NOT_ON
+            choices.append(Choice(finding, OFF if finding.rule_id in choice.off else other))
     return choices
 
 
@@ -173,9 +173,9 @@ def _with_left_out(
         if finding.rule_id in told:
             continue
         kept = finding.model_copy(update={"effect": _without_figure(finding.effect)})
-        reason = NO_LONGER if finding.rule_id in wanted else OFF
+        why = NO_LONGER if finding.rule_id in wanted else OFF
         findings.append(kept)
-        edits += not_applied(state.workload, LeftOut(kept, reason))
+        edits += not_applied(state.workload, LeftOut(kept, why))
     patch = state.patch.model_copy(update={"edits": tuple(edits)})
     return state.moved(findings=tuple(findings), patch=patch)
 

@@ -7,23 +7,22 @@ there it cannot take here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from agent.effects import with_effects
 from agent.plan import LeftOut, plan_patch, with_edits
-from agent.rebuild import NOT_ON, OFF, followed
+from agent.rebuild import OFF, followed
 from agent.request import DEFAULT_INCLUDE, AuditRequest
 from agent.services import Services, make_services
 from audit.records.base import Record
 from audit.records.finding import FieldEdit, Finding, Semantics
+from audit.records.patch import Cause, Edit, Why
 from audit.records.report import Report
 from audit.records.workload import Workload
 from kb.catalog.hardware import Hardware
-
-NOT_WANTED = (OFF, NOT_ON, "Not chosen by the backend")
-KEPT, NO_NUMERICS = "You asked to keep ", "Changes rounding, and numerics edits are not included"
 
 
 class Wishes(NamedTuple):
@@ -60,18 +59,24 @@ class _Key:
 def wishes_of(report: Report) -> Wishes:
     """What the owner of an audit wants of any patch of this file."""
     left = [edit for edit in report.patch.edits if not edit.applied]
-    reasons = {rule: edit.reason or "" for edit in left for rule in edit.rule_ids}
     made = followed(report)
     dynamics = {one.rule_id for one in report.findings if one.semantics == "dynamics"}
     return Wishes(
-        off=frozenset(rule for rule, why in reasons.items() if why.startswith(NOT_WANTED)) - made,
+        off=frozenset(_rules(left, "unwanted")) - made,
         on=made & dynamics,
-        keep=frozenset(edit.field for edit in left if (edit.reason or "").startswith(KEPT)),
-        barred=frozenset(
-            (rule, edit.reason or "") for edit in left if edit.advice for rule in edit.rule_ids
+        keep=frozenset(edit.field for edit in left if edit.cause == "kept"),
+        barred=frozenset(_rules(left, "unwritable").items()),
+        numerics=not any(
+            edit.cause == "not_included" and edit.semantics == "numerics" for edit in left
         ),
-        numerics=NO_NUMERICS not in reasons.values(),
     )
+
+
+def _rules(edits: Iterable[Edit], cause: Cause) -> dict[str, str]:
+    """Rule id -> the reason in words, of the edits left out for that cause."""
+    return {
+        rule: edit.reason or "" for edit in edits if edit.cause == cause for rule in edit.rule_ids
+    }
 
 
 def replan(
@@ -93,9 +98,13 @@ def _replan(key: _Key) -> Replanned | None:
     ordered = with_effects(wanted, with_edits(workload, stops), services)
     choices = list(choose_findings(ordered, services.request.include, wishes.keep))
     # Told to the planner as well, or it would follow them as new on the planned file.
-    choices += [Choice(one, chosen=False, reason=OFF) for one in fired if one not in wanted]
+    choices += [Choice(one, OFF) for one in fired if one not in wanted]
     why = dict(wishes.barred)
-    barred = {one.rule_id: LeftOut(one, why[one.rule_id]) for one in ordered if one.rule_id in why}
+    barred = {
+        one.rule_id: LeftOut(one, Why("unwritable", why[one.rule_id]))
+        for one in ordered
+        if one.rule_id in why
+    }
     plan = plan_patch(workload, profile, choices, services, barred)
     return Replanned(plan.workload, plan.edits) if plan.edits else None
 

@@ -20,6 +20,7 @@ from audit.records.errors import MissingFacts, ModelMistake, RunFailed
 from audit.records.events import StageName
 from audit.records.finding import FieldEdit, Finding
 from audit.records.metrics import Bench
+from audit.records.patch import Why
 from audit.records.spec import Arm, Spec
 from audit.records.workload import Workload
 
@@ -85,8 +86,7 @@ def patch(state: AuditState, services: Services) -> AuditState:
     for finding in findings:
         if finding not in asked:
             left_out = finding.rule_id in request.leave_out
-            reason = "You left it out" if left_out else NOT_CHOSEN
-            choices.append(Choice(finding=finding, chosen=False, reason=reason))
+            choices.append(Choice(finding, LEFT_OUT if left_out else NOT_CHOSEN))
     return propose(state, services, choices, grow=wanted is None)
 
 
@@ -138,7 +138,8 @@ def compare(state: AuditState, services: Services) -> AuditState:
     return state.moved(comparison=compared_benches(state, before, after))
 
 
-NOT_CHOSEN = "Not chosen by the backend"
+NOT_CHOSEN = Why("unwanted", "Not chosen by the backend")
+LEFT_OUT = Why("unwanted", "You left it out")
 NOT_CURED = "the file does not start, and what would cure it is not in the patch"
 STAGE: dict[StageName, Stage] = {
     "parse": parse,

@@ -34,6 +34,8 @@ class AuditState:
     checked: tuple[Check, ...] = ()
     chosen: frozenset[str] | None = None
     """Ids of the findings that the backend wants acted on; None: all."""
+    asked: frozenset[str] | None = None
+    """The same as the backend named them; None where it named none."""
     patch: Patch | None = None
     patched: Workload | None = None
     """wl_2: the patched text, read again; None where no edit is applied."""

@@ -158,9 +158,9 @@ def propose_patch(run: AuditRun, given: Chosen) -> Answer:
     asked = frozenset(given.finding_ids)
     chosen = None if asked == known else asked
     if state.patch is None:
-        run.state = state.moved(chosen=chosen)
+        run.state = state.moved(chosen=chosen, asked=asked)
         run.perform("patch")
-    elif state.chosen is not None and asked != state.chosen:
+    elif state.asked is not None and asked != state.asked:
         message = f"{PATCH} is made and stays as it is: an audit goes forward only"
         raise ModelMistake(message)
     made = (PATCH, PATCHED) if run.state.patched else (PATCH,)

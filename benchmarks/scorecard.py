@@ -23,7 +23,6 @@ from agent.drive import drive
 from agent.loop import run_audit
 from agent.named import BACKENDS, MODELS
 from agent.request import AuditRequest
-from agent.stages import NOT_CHOSEN
 from audit.log.ids import new_secret
 from audit.log.store import Store
 from audit.records.errors import UserError
@@ -88,11 +87,7 @@ def _scored(case: Labelled, events: list[Event]) -> Score:
         print(f"  {case.name}: {last.message}")
     used = [one for one in data if isinstance(one, UsageData)]
     turns = {one.turn for one in data if isinstance(one, ThoughtData | ToolCallData)}
-    edits = [
-        edit
-        for edit in (report.patch.edits if report else ())
-        if not (edit.reason or "").startswith(NOT_CHOSEN)
-    ]
+    edits = [edit for edit in (report.patch.edits if report else ()) if edit.cause != "unwanted"]
     advice = {one.rule_id for one in report.findings if not one.edits} if report else set()
     return Score(
         case.name,

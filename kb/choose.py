@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from audit.records.finding import Finding, Semantics
+from audit.records.patch import Why
 from kb.rulebook import load_rules
 
 DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
@@ -17,19 +18,29 @@ DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One finding, whether the patch follows it, and why (not)."""
+    """One finding, and why the patch does not follow it, where it does not."""
 
     finding: Finding
-    chosen: bool
-    reason: str
+    why: Why | None = None
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the patch follows it."""
+        return self.why is None
+
+    @property
+    def reason(self) -> str:
+        """Why (not), in words."""
+        return self.why.text if self.why else "In the patch"
 
 
-_NOT_INCLUDED: dict[Semantics, str] = {
-    "dynamics": "Changes what is learned: offered, not applied unless you include it",
-    "numerics": "Changes rounding, and numerics edits are not included",
-    "neutral": "Neutral edits are not included",
+NOT_INCLUDED: dict[Semantics, Why] = {
+    "dynamics": Why(
+        "not_included", "Changes what is learned: offered, not applied unless you include it"
+    ),
+    "numerics": Why("not_included", "Changes rounding, and numerics edits are not included"),
+    "neutral": Why("not_included", "Neutral edits are not included"),
 }
-_FOLLOWED = "In the patch"
 _LAST = 999
 
 
@@ -50,7 +61,7 @@ def choose_findings(
     while chooser.misses():
         chooser.choose()
     return tuple(
-        Choice(finding, finding.id not in chooser.reasons, chooser.reason(finding))
+        Choice(finding, chooser.reasons.get(finding.id))
         for finding in sorted(chooser.findings, key=chooser.place)
     )
 
@@ -67,7 +78,7 @@ class _Chooser:
         self.findings, self.include, self.keep = findings, include, keep
         self.rules = {rule.id: rule for rule in load_rules()}
         self.fired = {finding.rule_id: finding for finding in findings}
-        self.lacking: dict[str, str] = {}
+        self.lacking: dict[str, Why] = {}
         """Finding id -> why it lacks one that it requires; grows until nothing is lacking."""
         self.choose()
 
@@ -97,9 +108,6 @@ class _Chooser:
         rule = self.rules.get(finding.rule_id)
         return set(getattr(rule, relation)) if rule else set()
 
-    def reason(self, finding: Finding) -> str:
-        return self.reasons.get(finding.id, _FOLLOWED)
-
     def misses(self) -> bool:
         """Whether a finding was taken whose required one fired and was not; it is noted."""
         before = len(self.lacking)
@@ -107,33 +115,34 @@ class _Chooser:
             missing = self.names(finding, "requires") & self.fired.keys() - self.taken.keys()
             if missing:
                 needed = self.fired[min(missing)].title
-                self.lacking[finding.id] = f"Needs this to be followed too: {needed}"
+                told = f"Needs this to be followed too: {needed}"
+                self.lacking[finding.id] = Why("plan", told)
         return len(self.lacking) > before
 
-    def refuse(self, finding: Finding) -> str:
-        """Why the finding cannot be followed; '' where it can."""
+    def refuse(self, finding: Finding) -> Why | None:
+        """Why the finding cannot be followed; None where it can."""
         return self.refuse_alone(finding) or self.refuse_beside(finding)
 
-    def refuse_alone(self, finding: Finding) -> str:
+    def refuse_alone(self, finding: Finding) -> Why | None:
         kept = sorted({edit.field for edit in finding.edits} & self.keep)
         if not finding.edits:
-            return "Advice only: no edit of the file makes this"
+            return Why("advice", "Advice only: no edit of the file makes this")
         if kept:
-            return f"You asked to keep {', '.join(kept)}"
+            return Why("kept", f"You asked to keep {', '.join(kept)}")
         if finding.semantics not in self.include:
-            return _NOT_INCLUDED[finding.semantics]
-        return ""
+            return NOT_INCLUDED[finding.semantics]
+        return None
 
-    def refuse_beside(self, finding: Finding) -> str:
+    def refuse_beside(self, finding: Finding) -> Why | None:
         excluded = self.names(finding, "excludes")
         fields = {edit.field for edit in finding.edits}
         for other in self.taken.values():
             theirs = {edit.field for edit in other.edits}
             if finding.rule_id in self.names(other, "supersedes") and fields <= theirs:
-                return f"Nothing is left to cure once this is followed: {other.title}"
+                return Why("plan", f"Nothing is left to cure once this is followed: {other.title}")
             if other.rule_id in excluded or finding.rule_id in self.names(other, "excludes"):
-                return f"Cannot be followed together with: {other.title}"
+                return Why("plan", f"Cannot be followed together with: {other.title}")
             for edit in other.edits:
                 if edit.field in fields and edit not in finding.edits:
-                    return f"{edit.field} is set otherwise by: {other.title}"
-        return ""
+                    return Why("plan", f"{edit.field} is set otherwise by: {other.title}")
+        return None

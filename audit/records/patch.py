@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 from pydantic import Field
 
 from audit.records.base import Json, Record
 from audit.records.finding import Semantics
+
+Cause = Literal["advice", "kept", "not_included", "unwanted", "unwritable", "plan", "measured"]
+"""Why an edit is left out: no edit makes it, the user keeps the field, its kind is not included,
+who chooses did not want it, the text cannot take it, it does not go with the rest of the plan, it
+was dropped after measuring."""
+
+
+class Why(NamedTuple):
+    """Why a finding is not followed: for programs, and in words."""
+
+    cause: Cause
+    text: str
 
 
 class Edit(Record):
@@ -26,6 +40,8 @@ class Edit(Record):
     reason: str | None = None
     """Why it is not applied: offered (dynamics), left out by the user, cannot be made in the text
     (then the exact line to write), would not fit."""
+    cause: Cause | None = None
+    """The same for programs; None where it is applied."""
     advice: str | None = None
     """What to write by hand where the edit could not be made."""
 

@@ -118,6 +118,17 @@ def test_no_secret_reaches_the_model() -> None:
     assert refs(answer) == ["rule:precision.tf32_on_rocm"]
 
 
+def test_a_figure_of_the_question_is_not_said_back(report: Report) -> None:
+    text = "Yes, 9.73x as fast. [figure:speedup] On MI300X in bf16 it runs. [rule:attention.eager]"
+    answer = checked("Is it 9.73x as fast?", text, passages_of(report), "m")
+    assert [said.text for said in answer.said] == ["On MI300X in bf16 it runs."]
+    assert answer.dropped == 1
+    line = next(one for one in passages_of(report) if one.ref.endswith(":22"))
+    elsewhere = f"It is 22 times as fast. [figure:speedup] Line 22 says so. [{line.ref}]"
+    answer = checked("why?", elsewhere, passages_of(report), "m")
+    assert [said.text for said in answer.said] == ["Line 22 says so."]
+
+
 def test_references_alone_join_the_sentence_before(report: Report) -> None:
     material = passages_of(report)
     answer = checked("q", "Slow.\n[rule:attention.eager]\n- More [fact:none]", material, "m")

@@ -13,6 +13,7 @@ import pytest
 from agent.backends import ToolResult
 from agent.budget import Budget, Limits
 from agent.prompt import CLOSE, OPEN, shown
+from agent.purse import UNTOLD
 from audit.records.events import STAGES, Event
 from tests.agent.model_audits import KEY, STEPS, TOKEN, WIRES, play, report, script, told, why
 from tests.agent.provider import Answer, Call
@@ -245,9 +246,22 @@ def test_49_tokens_and_money(wire: str) -> None:
     events, server = play(wire, script(), models=models)
     assert len(server.requests) == 3
     assert "0.01 dollars are used up" in why(events)
-    events, server = play(wire, script(), models={"max_usd": 0.01})
-    assert events[-1].type == "error"
-    assert not server.requests
+    price = {"usd_per_million": (3.0, 15.0)}
+    events, server = play(wire, script(), models=price, max_usd=0.01)
+    assert len(server.requests) == 3
+    assert "the audit's 0.01 dollars are used up" in why(events)
+    for cap in ({"models": {"max_usd": 0.01}}, {"max_usd": 0.01}):
+        events, server = play(wire, script(), **cap)
+        assert events[-1].type == "error"
+        assert "the price of the model is not known" in events[-1].data["message"]
+        assert not server.requests
+
+
+def test_49_a_server_that_tells_no_usage_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.loop.Limits", partial(Limits, tokens=3 * UNTOLD))
+    events, server = play("openai", [replace(turn, usage=None) for turn in script()])
+    assert len(server.requests) == 3
+    assert "tokens are used up" in why(events)
 
 
 @both

@@ -14,10 +14,10 @@ from agent.api import audit
 from agent.backends import Message, Turn
 from agent.drive import drive
 from agent.loop import run_audit
-from agent.offline import sealed
+from agent.offline import is_sealed, sealed
 from audit.log.ids import new_secret
 from audit.log.store import Store
-from audit.records.errors import SetupError
+from audit.records.errors import GoblinError, SetupError
 from tests.agent.model_audits import KEY, script
 from tests.agent.provider import provider
 from tests.agent.training_files import STOPS, request_for, written
@@ -102,3 +102,17 @@ def test_what_reaches_out_all_the_same_ends_the_audit_in_words() -> None:
         events = list(drive(run_audit(request, store, audit_id, backend=Reaches())))
     assert (events[-1].type, events[-1].data["kind"]) == ("error", "backend")
     assert "offline" in events[-1].data["message"]
+
+
+def test_an_audit_from_python_is_sealed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+
+    def make(*_: object) -> Reaches:
+        found.append(is_sealed())
+        return Reaches()
+
+    monkeypatch.setattr("agent.loop.make", make)
+    with pytest.raises(GoblinError, match="offline"):
+        audit(request_for(STOPS, offline=True))
+    assert found == [True]
+    assert not is_sealed()

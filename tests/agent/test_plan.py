@@ -50,7 +50,7 @@ def finding(
 
 def planned(request: AuditRequest, *findings: Finding) -> tuple[list[str], list[LeftOut]]:
     workload, services = read(request)
-    choices = [Choice(one, True, "") for one in findings]
+    choices = [Choice(one) for one in findings]
     plan = plan_patch(workload, services.profile(workload), choices, services, {}, grow=False)
     return [one.rule_id for one in plan.followed], list(plan.left_out)
 
@@ -100,7 +100,7 @@ def test_an_edit_that_changes_the_effective_batch_is_not_neutral() -> None:
     twice = finding(FieldEdit(field=MICRO, value=2))
     followed, (left,) = planned(request_for(AXOLOTL), twice)
     assert followed == []
-    assert "effective batch from 8 to 16" in left.reason
+    assert "effective batch from 8 to 16" in left.why.text
     told = finding(FieldEdit(field=MICRO, value=2), semantics="dynamics")
     assert planned(request_for(AXOLOTL), told) == (["batch.made_up"], [])
     both = finding(FieldEdit(field=MICRO, value=2), FieldEdit(field=ACCUMULATION, value=4))
@@ -120,7 +120,7 @@ def test_an_edit_after_which_the_run_would_not_fit_is_left_out() -> None:
     tight = request_for(AXOLOTL, hardware="rtx-4090")
     followed, (left,) = planned(tight, large)
     assert followed == []
-    assert "would not fit" in left.reason
+    assert "would not fit" in left.why.text
 
 
 def test_a_rule_that_no_longer_fires_is_not_followed() -> None:
@@ -131,7 +131,7 @@ def test_a_rule_that_no_longer_fires_is_not_followed() -> None:
     )
     followed, (left,) = planned(request_for(AXOLOTL), first, again)
     assert followed == ["batch.made_up"]
-    assert "No longer applies" in left.reason
+    assert "No longer applies" in left.why.text
 
 
 def test_what_follows_from_an_edit_is_derived_again() -> None:
@@ -172,3 +172,16 @@ def test_fields_to_keep_are_kept() -> None:
         assert not edit_of(report, field).applied
     assert "micro_batch_size" not in report.patch.diff.replace(" micro_batch_size: 1\n", "")
     assert edit_of(report, "gradient_checkpointing").applied
+
+
+def test_what_fires_only_later_and_cannot_be_written_is_left_out_once() -> None:
+    secret = "hf_" + "abcdefghijklmnopqrstuvwx"
+    text = AXOLOTL.replace("bf16: true", "bf16: false").replace(
+        "gradient_checkpointing: true", f"gradient_checkpointing: true  # {secret}"
+    )
+    text = text.replace("micro_batch_size: 1 ", "micro_batch_size: 2 ").replace("2048", "8192")
+    report = audit(request_for(text))
+    assert edit_of(report, "bf16").applied
+    checkpointing = [e for e in report.patch.edits if e.field == "gradient_checkpointing"]
+    assert not any(edit.applied for edit in checkpointing)
+    assert secret not in report.model_dump_json()

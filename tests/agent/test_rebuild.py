@@ -161,3 +161,11 @@ def test_the_command_of_the_same_rules_writes_the_same_patch(path: Path) -> None
         return
     report = rebuild(made, request, EditChoice.wanting(made, wanted))
     assert propose(request, followed(report)).diff == report.patch.diff
+
+
+def test_a_switched_edit_knows_no_more_of_the_card_than_the_audit_did() -> None:
+    request = replace(asked(), hardware=None)
+    made = audit(request)
+    other = rebuild(made, request, EditChoice(off=frozenset({FATAL})))
+    assert other.hardware == made.hardware
+    assert made.hardware.origin == "assumed"

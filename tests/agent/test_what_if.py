@@ -11,6 +11,7 @@ from agent.__main__ import main
 from agent.api import audit
 from agent.from_report import anchor_of, as_written, patched, reproduces, startable
 from agent.rebuild import EditChoice, rebuild
+from agent.replan import wishes_of
 from agent.request import AuditRequest
 from agent.run_length import RunAsked
 from agent.what_if import WhatIfAsked, what_if
@@ -233,3 +234,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert main(["what-if", file, *bad]) == 2
         assert "Traceback" not in capsys.readouterr().err
     assert main(["what-if"]) == 2
+
+
+def test_what_the_owner_left_out_stays_out_elsewhere() -> None:
+    report = audited(SLOW)
+    rule = next(one.rule_id for one in report.findings if "attn_implementation" in one.fields)
+    left = audited(SLOW, leave_out=frozenset({rule}))
+    assert rule in wishes_of(left).off
+    one, two = (arm(this, "mi325x", "patched").step_s for this in (report, left))
+    assert one is not None
+    assert two is not None
+    assert two.value > one.value
