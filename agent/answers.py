@@ -1,4 +1,4 @@
-"""What `parse`, `search`, `estimate` and `audit` answer as JSON: one form for every way in.
+"""What `parse`, `patch`, `search` and `estimate` answer as JSON: one form for every way in.
 
 The command line, the REST and MCP tools print these; nobody else shapes an answer.
 """
@@ -12,8 +12,10 @@ from audit.records.base import Json
 
 if TYPE_CHECKING:
     from agent.quick import Projected
+    from audit.records.patch import Patch
     from audit.records.workload import Workload
     from kb.search import Hit
+    from workload.patch import Edited
 
 Answer = dict[str, Json]
 
@@ -51,6 +53,29 @@ def search_answer(hits: Sequence[Hit]) -> list[Answer]:
         }
         for hit in hits
     ]
+
+
+def patch_answer(patch: Patch, diff: str) -> Answer:
+    """A patch of the rules: its diff, every edit made or not and why, what to export beside it."""
+    edits = [edit.model_dump(mode="json") for edit in patch.edits]
+    return {"diff": diff, "edits": edits, "env": patch.env}
+
+
+def outcome_answer(edited: Edited) -> Answer:
+    """The same of edits that somebody asked for by field."""
+    edits = [
+        {
+            "field": one.edit.field,
+            "before": one.before,
+            "after": one.edit.value,
+            "remove": one.edit.remove,
+            "applied": one.applied,
+            "file": one.file,
+            "line": one.line,
+        }
+        for one in edited.outcomes
+    ]
+    return {"diff": edited.diff, "edits": edits, "env": {}}
 
 
 def estimate_answer(found: Projected, *, searched: bool = False) -> Answer:

@@ -84,22 +84,19 @@ def recorded(events: Sequence[Event]) -> Recorded:
 
 
 def check_wishes(report: Report, keep: Collection[str], leave_out: Collection[str]) -> None:
-    """Refuse a field that no workload has and a rule that found nothing here.
+    """Refuse what is no field or key of the file, and a rule that found nothing here.
 
     Raises:
         UserError: names what is not known, and what is.
     """
-    fields = {edit.field for edit in report.patch.edits}
+    from workload.field_names import FieldNames
+
+    FieldNames(report.workload_name, report.format, report.fields).fields_of(keep)
     rules = {finding.rule_id for finding in report.findings}
-    for what, wanted, known in (
-        ("field", set(keep), fields | set(report.fields)),
-        ("finding of the rule", set(leave_out), rules),
-    ):
-        unknown = sorted(wanted - known)
-        if unknown:
-            told = fields if what == "field" else rules
-            message = f"this audit has no {what} {', '.join(unknown)}"
-            raise UserError(message, remedy=f"It has: {', '.join(sorted(told)) or 'none'}.")
+    unknown = sorted(set(leave_out) - rules)
+    if unknown:
+        message = f"this audit has no finding of the rule {', '.join(unknown)}"
+        raise UserError(message, remedy=f"It has: {', '.join(sorted(rules)) or 'none'}")
 
 
 def take_over(run: AuditRun, taken: Recorded) -> None:

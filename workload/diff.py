@@ -27,7 +27,11 @@ class Block:
 
 
 def unified_diff(
-    before: SourceText, after: SourceText, changes: Sequence[Change], secret_lines: frozenset[int]
+    before: SourceText,
+    after: SourceText,
+    changes: Sequence[Change],
+    secret_lines: frozenset[int],
+    path: str | None = None,
 ) -> str:
     """The diff from `before` to `after`, which `changes` make; '' where nothing changed.
 
@@ -36,11 +40,14 @@ def unified_diff(
         after: the file with `changes` applied.
         changes: in the order of the text, without overlaps.
         secret_lines: 1-based lines of `before` that may not appear; no change touches them.
+        path: where `git apply` finds the file, with `/`; None: under its name.
     """
     if before.text == after.text:
         return ""
     old = split_lines(before.text)
     blocks = changed_blocks(before, changes)
+    path = path or before.name
+    names = _quoted(path)
     hidden = {line - 1 for line in secret_lines}
     shown = _behind_mark(before, old, blocks)
     hunks = _hunks(shown, len(old), hidden)
@@ -48,11 +55,10 @@ def unified_diff(
     if unsayable or any(_meets_secret(hunk, len(old), hidden) for hunk in hunks):
         pieces = [_as_bytes(before, change) for change in changes]
         told = "".join(_in_words(old, block) for block in blocks)
-        return told + binary_patch(_quoted(before.name), before.encode(), after.encode(), pieces)
+        return told + binary_patch(names, before.encode(), after.encode(), pieces)
     mark = "\ufeff" if before.bom else ""
     old[0] = mark + old[0]
-    names = _quoted(before.name)
-    tab = "\t" if " " in before.name else ""
+    tab = "\t" if " " in path else ""
     parts = [f"--- {names[0]}{tab}\n+++ {names[1]}{tab}\n"]
     shift = 0
     for hunk in hunks:

@@ -41,12 +41,16 @@ class FileEdits:
 
 
 def edit_file(
-    dialect: Dialect, versions: Mapping[str, str], start: Step, edits: Sequence[FieldEdit]
+    dialect: Dialect,
+    versions: Mapping[str, str],
+    start: Step,
+    edits: Sequence[FieldEdit],
+    path: str | None = None,
 ) -> FileEdits:
-    """The edits of one file, together where they can be."""
+    """The edits of one file, together where they can be; `path` as in `unified_diff`."""
     editor = _Editor(dialect, versions, start)
     step, changes, failures = editor.together(edits) or editor.one_by_one(edits)
-    diff = unified_diff(start.source, step.source, changes, editor.secret_lines)
+    diff = unified_diff(start.source, step.source, changes, editor.secret_lines, path)
     return FileEdits(step, diff, failures, editor.lines)
 
 

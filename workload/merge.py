@@ -16,6 +16,7 @@ from workload.bundle import LEADERS, Bundle, base_name
 from workload.data_rows import is_sample
 from workload.data_sample import DataSample, measure_sample
 from workload.detect import Found, detect_dialect
+from workload.dialects import DIALECTS
 from workload.source import SourceText, decode_upload
 from workload.versions import environment_versions, requirement_versions
 
@@ -65,6 +66,9 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
     if number:
         rest = [source.with_trainer(number) for source in rest]
     bundle = _with_main(rest, named)
+    if number and DIALECTS[bundle.found.dialect.format].kind in ("yaml", "json"):
+        reason = f"training run {number} was asked for, and a config is one run"
+        raise InputError(reason, file=bundle.main.name, remedy="Leave --trainer out")
     bundle.versions = versions
     if samples:
         bundle.sample = max(samples, key=lambda sample: sample.rows)

@@ -76,6 +76,29 @@ NUMBERS = COUNTS | frozenset(
     ]
 )
 LISTS = frozenset({"lora_target_modules", "datasets", "report_to", "fused_kernels"})
+FIELDS = (
+    SWITCHES
+    | NUMBERS
+    | LISTS
+    | frozenset(
+        [
+            "model_id",
+            "task",
+            "finetune_method",
+            "attn_implementation",
+            "optimizer",
+            "lr_scheduler",
+            "model_load_dtype",
+            "compute_dtype",
+            "effective_batch",
+            "quant_type",
+            "offload_optimizer",
+            "offload_param",
+            "device_map",
+        ]
+    )
+)
+"""Every field that a file can set or a rule can edit, but for `env:NAME`."""
 MAX_COUNT = 10**9
 
 _ON = frozenset({"true", "yes", "on", "1", "y", "t"})

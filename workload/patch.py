@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from audit.log.redact import redact
 from audit.records.base import Json
@@ -18,6 +19,7 @@ from workload.archive import unpack_uploads
 from workload.dialects import CannotEdit
 from workload.edit_file import FileEdits, Step, edit_file
 from workload.edit_places import Places, place_edits
+from workload.field_names import FieldNames
 from workload.merge import merge_uploads, split_choice
 from workload.read import ReadBundle, read_bundle
 
@@ -60,15 +62,17 @@ def edit_workload(
     versions: Mapping[str, str] | None = None,
     lengths: DataLengths | None = None,
     dialect: str | None = None,
+    paths: Mapping[str, str] = MappingProxyType({}),
 ) -> Edited:
     """Make edits in the training file, and in the files beside it that state the same.
 
     Args:
         uploads: as for `read_workload`.
-        edits: wanted values by field; made together where they can be.
+        edits: wanted values by field, or by the key of the file; made together where they can be.
         versions: package -> version, before those found in files.
         lengths: token lengths of the data, before those of a sample.
         dialect: a format id or framework name, where detection should not decide.
+        paths: file name -> where `git apply` finds the file, where that is not under its name.
 
     Raises:
         InputError: the uploads cannot be read.
@@ -77,14 +81,16 @@ def edit_workload(
     bundle = merge_uploads(uploads, dialect)
     read = read_bundle(bundle, uploads, versions=versions, lengths=lengths)
     stated = {**bundle.versions, **(versions or {})}
-    places = place_edits(read, edits)
     failures: dict[int, CannotEdit] = {}
-    beside = _edit_beside(read, places, stated, failures)
+    edits = _named(read, edits, failures)
+    places = place_edits(read, [edit for edit in edits if id(edit) not in failures])
+    beside = _edit_beside(read, places, stated, failures, paths)
     possible = [edit for edit in places.main if id(edit) not in failures]
-    main = edit_file(bundle.found.dialect, stated, Step(bundle.main, read.reading), possible)
+    start, path = Step(bundle.main, read.reading), paths.get(bundle.main.name)
+    main = edit_file(bundle.found.dialect, stated, start, possible, path)
     failures |= main.failures
     if any(places.files(edit) and id(edit) in main.failures for edit in possible):
-        beside = _edit_beside(read, places, stated, failures)  # both files or none
+        beside = _edit_beside(read, places, stated, failures, paths)  # both files or none
     done = {bundle.main.name: main, **beside}
     outcomes = tuple(_outcome(edit, done, failures, read) for edit in edits)
     diff = "".join(one.diff for one in done.values())
@@ -103,11 +109,28 @@ def edit_workload(
     return Edited(diff, patched, outcomes, again.workload)
 
 
+def _named(
+    read: ReadBundle, edits: Sequence[FieldEdit], failures: dict[int, CannotEdit]
+) -> list[FieldEdit]:
+    """The edits by their fields; one of an unknown name stays as it is, with its failure."""
+    main = read.bundle.main.name
+    names = FieldNames(main, read.bundle.found.dialect.format, read.fields)
+    named = []
+    for edit in edits:
+        try:
+            named.append(names.edit(edit))
+        except CannotEdit as error:
+            failures[id(edit)] = error
+            named.append(edit)
+    return named
+
+
 def _edit_beside(
     read: ReadBundle,
     places: Places,
     versions: Mapping[str, str],
     failures: dict[int, CannotEdit],
+    paths: Mapping[str, str],
 ) -> dict[str, FileEdits]:
     """The edits of the files beside, without those in `failures`, which gets the new ones."""
     done: dict[str, FileEdits] = {}
@@ -115,7 +138,7 @@ def _edit_beside(
         start = Step(read.bundle.beside[name], read.beside[name])
         dialect = read.bundle.companions[name].dialect
         possible = [edit for edit in edits if id(edit) not in failures]
-        done[name] = edit_file(dialect, versions, start, possible)
+        done[name] = edit_file(dialect, versions, start, possible, paths.get(name))
         failures |= done[name].failures
     return done
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.answers import Answer, outcome_answer, patch_answer
 from agent.commands.files import STDIN, read_files
 from agent.commands.options import (
     add_card,
@@ -51,7 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="JOBS.jsonl",
         help='lines of {"id", "file", "set": {FIELD: VALUE}} or {"id", "file", "unset": [FIELD]}',
     )
-    parser.add_argument("--json", action="store_true", help="accepted with --jobs, which is JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object: the diff, its edits, variables"
+    )
 
 
 def run(given: argparse.Namespace) -> int:
@@ -67,34 +71,43 @@ def run(given: argparse.Namespace) -> int:
     if edits and given.rules:
         message = "--rules goes with neither --set nor --unset"
         raise UserError(message, remedy="Make two patches.")
-    diff = _stated(uploads, edits, given) if edits else _ruled(uploads, given)
-    sys.stdout.write(_at_their_paths(diff, given.files))
+    answer = _stated(uploads, edits, given) if edits else _ruled(uploads, given)
+    text = json.dumps(answer, ensure_ascii=False) + "\n" if given.json else answer["diff"]
+    sys.stdout.write(text)
     return 0
 
 
-def _stated(
+def _edited(
     uploads: tuple[Upload, ...], edits: Sequence[FieldEdit], given: argparse.Namespace
-) -> str:
-    """The diff of the edits on the command line; all of them or none."""
+) -> Edited:
+    """The edits made, in a diff that names the files by their paths."""
     from workload.patch import edit_workload
 
-    edited: Edited = edit_workload(
+    return edit_workload(
         uploads,
         edits,
         versions=versions_of(given.versions) or None,
         dialect=dialect_of(given),
         lengths=lengths_of(given.lengths),
+        paths=_paths(given.files),
     )
+
+
+def _stated(
+    uploads: tuple[Upload, ...], edits: Sequence[FieldEdit], given: argparse.Namespace
+) -> Answer:
+    """The edits on the command line; all of them or none."""
+    edited = _edited(uploads, edits, given)
     refused = [outcome for outcome in edited.outcomes if not outcome.applied]
     if refused:
         first = refused[0]
         reason = f"{first.edit.field} cannot be edited: {first.reason or 'not in this text'}"
         raise InputError(reason, file=first.file, line=first.line, remedy=first.advice)
-    return edited.diff
+    return outcome_answer(edited)
 
 
-def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> str:
-    """The diff that an audit would propose, or that of some of its rules."""
+def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> Answer:
+    """The patch that an audit would propose, or that of some of its rules."""
     from agent.quick import propose
 
     operator = settings()
@@ -113,8 +126,14 @@ def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> str:
     )
     check_request(request)
     patch = propose(request, frozenset(words(given.rules)) or None)
-    _tell_rest(patch)
-    return patch.diff
+    if not given.json:
+        _tell_rest(patch)
+    made = [
+        FieldEdit(field=edit.field, value=edit.after, remove=edit.remove)
+        for edit in patch.edits
+        if edit.applied and edit.file is not None
+    ]
+    return patch_answer(patch, _edited(uploads, made, given).diff if made else "")
 
 
 def _tell_rest(patch: Patch) -> None:
@@ -130,14 +149,11 @@ def _tell_rest(patch: Patch) -> None:
     sys.stderr.write("".join(f"goblin: {line}\n" for line in lines))
 
 
-def _at_their_paths(diff: str, names: Sequence[str]) -> str:
-    """The diff with files below the working directory named by their path, as `git apply` wants."""
-    here = Path.cwd()
+def _paths(names: Sequence[str]) -> dict[str, str]:
+    """File name -> its path where it lies below the working directory, as `git apply` wants it."""
+    here, paths = Path.cwd().resolve(), {}
     for name in names:
-        path = Path(name).resolve()
-        if name == STDIN or not path.is_relative_to(here) or path.parent == here:
-            continue
-        folder = path.parent.relative_to(here).as_posix()
-        for mark in ("--- a/", "+++ b/"):
-            diff = diff.replace(f"{mark}{path.name}\n", f"{mark}{folder}/{path.name}\n", 1)
-    return diff
+        folder = Path(name).parent.resolve()
+        if name != STDIN and folder != here and folder.is_relative_to(here):
+            paths[Path(name).name] = (folder.relative_to(here) / Path(name).name).as_posix()
+    return paths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.export.numbers import count
 from audit.records.report import Report
 
 
@@ -11,7 +12,7 @@ def patch_file(report: Report) -> str:
     if not patch.diff:
         return ""
     applied = [edit for edit in patch.edits if edit.applied]
-    head = [f"GPU Goblin: {len(applied)} edits of {report.workload_name}", ""]
+    head = [f"GPU Goblin: {count(len(applied), 'edit')} of {report.workload_name}", ""]
     head += [f"{edit.field}: {', '.join(edit.rule_ids)} ({edit.semantics})" for edit in applied]
     head += [f"export {name}={value}" for name, value in patch.env.items()]
     plain = [" ".join(line.split()) for line in head]

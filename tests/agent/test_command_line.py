@@ -1,70 +1,18 @@
-"""The real command line: every command, every status, every bad input.
-
-`goblin` is a process of its own; `said` calls the same entry point in this one, where a hundred
-starts of an interpreter would only cost time.
-"""
+"""The real command line: every command, every status, every bad input."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agent.__main__ import COMMANDS, main
+from agent.__main__ import COMMANDS
+from tests.agent.spoken import COMMAND, ROOT, Said, goblin, refused
 from tests.agent.training_files import AXOLOTL, SCRIPT, STOPS, TOKEN, WITH_TOKEN, written
-
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-m", "agent"]
-
-
-def goblin(
-    *arguments: object, stdin: bytes = b"", cwd: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        cwd=cwd,
-        env=environment,
-        timeout=60,
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
-
-
-Said = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Said:
-    """The command line in this process: its status and what it printed."""
-
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        words = list(map(str, arguments))
-        status = main(words)
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(words, status, out, err)
-
-    return call
-
-
-def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """The one message of a command that blames its input."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    (message,) = done.stderr.splitlines()
-    assert message.startswith("goblin: ")
-    return message
 
 
 def test_help_names_every_command_and_each_has_its_own() -> None:
@@ -212,53 +160,6 @@ def test_parse_each_answers_every_file_in_order(tmp_path: Path) -> None:
         assert ("fields" in line) == bool(number % 3)
         assert ("error" in line) != bool(number % 3)
     assert "no such file" in lines[-1]["error"]["message"]
-
-
-def test_patch_prints_what_git_applies(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    (tmp_path / "configs").mkdir()
-    path = written(tmp_path, "configs/a.yml", AXOLOTL)
-    wishes = ("--set", "per_device_train_batch_size=4", "--set", "bf16=false", "--unset", "tf32")
-    done = goblin("patch", "configs/a.yml", *wishes, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=done.stdout.encode(), check=True)
-    text = path.read_text()
-    assert "micro_batch_size: 4            # from a smaller card" in text
-    assert "bf16: false" in text
-    assert "tf32" not in text
-
-
-def test_patch_by_rules_holds_those_rules_alone(said: Said, tmp_path: Path) -> None:
-    path = written(tmp_path, "a.yml", STOPS)
-    every = said("patch", path).stdout
-    one = said("patch", path, "--rules", "precision.tf32_on_rocm").stdout
-    assert "tf32" in one
-    changed = [
-        line for line in one.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
-    ]
-    assert 1 <= len(changed) <= 2
-    assert len(every) > len(one)
-    assert "precision.tf32_on_rocm" in refused(said("patch", path, "--rules", "no.such_rule"))
-
-
-def test_patch_jobs_answers_every_job_in_order(tmp_path: Path) -> None:
-    path = str(written(tmp_path, "a.yml", AXOLOTL))
-    jobs = [
-        {"id": "1", "file": path, "set": {"per_device_train_batch_size": 2}},
-        {"id": "2", "file": path, "unset": ["tf32"]},
-        {"id": "3", "file": str(tmp_path / "absent.yml"), "set": {"bf16": True}},
-        {"id": "4", "file": path},
-        {"id": "5", "file": path, "set": {"learning_rate": 1e-5}},
-    ]
-    lines = written(tmp_path, "jobs.jsonl", "\n".join(map(json.dumps, jobs)) + "\n\n")
-    done = goblin("patch", "--jobs", lines, "--json")
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(answer["id"], answer["file"]) for answer in answers] == [
-        (job["id"], job["file"]) for job in jobs
-    ]
-    assert ["diff" in answer for answer in answers] == [True, True, False, False, True]
-    assert ["refused" in answer for answer in answers] == [False, False, True, True, False]
 
 
 def test_search_answers_in_words_and_in_lines(said: Said, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from audit.records.upload import Upload, plainly_named
         ("inf", "inf"),
         ("1_000", "1_000"),
         ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B"),
-        ("", ""),
+        ("[q_proj, 2]", ["q_proj", 2]),
     ],
 )
 def test_a_value_keeps_its_type(text: str, value: object) -> None:

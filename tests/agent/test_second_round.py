@@ -116,7 +116,7 @@ def test_a_cure_that_is_left_out_asks_the_knowledge_base_again(jobs: Jobs) -> No
 def test_what_cannot_be_is_refused_in_words(jobs: Jobs) -> None:
     first = jobs.start(request_for(STOPS))
     wait_for(jobs, first.audit_id)
-    with pytest.raises(UserError, match="no field warp_speed"):
+    with pytest.raises(UserError, match="no field or key called warp_speed"):
         jobs.second_round(first.audit_id, first.owner_token, keep=["warp_speed"])
     with pytest.raises(UserError, match=r"no finding of the rule no\.such"):
         jobs.second_round(first.audit_id, first.owner_token, leave_out=["no.such"])

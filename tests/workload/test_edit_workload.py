@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from audit.records.errors import InputError
 from audit.records.finding import FieldEdit
 from audit.records.upload import Upload
+from kb.rulebook import load_rules
+from workload.dialects import DIALECTS, load_dialect
+from workload.field_names import FieldNames
+from workload.normalise import FIELDS
 from workload.patch import Edited, edit_workload
 from workload.read import read_workload
 
@@ -210,3 +214,27 @@ def test_other_uploads_are_handed_back_unchanged() -> None:
 def test_uploads_that_cannot_be_read_are_an_input_error() -> None:
     with pytest.raises(InputError):
         edit(b"a: [\n", bf16=True)
+
+
+def test_every_field_that_a_table_or_a_rule_names_is_in_the_vocabulary() -> None:
+    tables = {
+        key.field for name in DIALECTS for key in getattr(load_dialect(name), "table", ())
+    }  # fmt: skip
+    ruled = {edit.field for rule in load_rules() for edit in rule.edits}
+    assert tables <= FIELDS
+    assert {field for field in ruled if not field.startswith("env:")} <= FIELDS
+
+
+def test_a_key_that_says_the_opposite_of_its_field_is_written_the_users_way() -> None:
+    """verl's `use_...` keys and the like: the value on the command line is the key's own."""
+    rows = [
+        (name, key)
+        for name in DIALECTS
+        for key in getattr(load_dialect(name), "table", ())
+        if key.inverted
+    ]
+    assert rows
+    for name, key in rows:
+        names = FieldNames("a.yml", name, {})
+        edit = names.edit(FieldEdit(field=key.names[0], value=True))
+        assert (edit.field, edit.value) == (key.field, False)
