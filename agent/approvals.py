@@ -76,6 +76,9 @@ class Approvals:
 
     def _settle(self, pair: str, quote: Callable[[Terms], Quote], terms: Terms) -> Settled:
         offer = quote(terms)
+        if offer.free:
+            self.record(LogData(text=f"No approval is needed: {offer.note}."))
+            return Settled(approved=True, terms=terms)
         trouble = self._reserve(pair, offer)
         if self.always and not trouble and offer.usd is not None:
             return Settled(approved=True, terms=terms)
@@ -115,9 +118,11 @@ class Approvals:
             text=_asked(offer, terms, trouble),
             seconds=offer.seconds,
             usd=offer.usd,
+            note=offer.note,
             terms=terms,
             trouble=trouble,
             spent_usd=self.ledger.spent,
+            cap_usd=self.ledger.cap,
         )
         self.record(required)
         decision = self.ask(required)
@@ -165,13 +170,15 @@ def nobody_to_ask(required: ApprovalRequiredData) -> Decision:
 
 
 def changed_terms(terms: Terms, changes: dict[str, Json]) -> Terms:
-    """The terms with the owner's changes.
+    """The terms with the owner's changes: "" leaves a field as offered, None takes it back.
 
     Raises:
         UserError: a field that terms do not have, or a value out of bounds; names the field.
     """
-    given = {name: value for name, value in changes.items() if value not in ("", None)}
-    if "timeout_s" in given:
+    given = {name: value for name, value in changes.items() if value != ""}
+    if given.get("steps", 0) is None:
+        del given["steps"]  # there is no run without them
+    if given.get("timeout_s") is not None:
         given["timeout_s"] = read_timeout(given["timeout_s"])
         if given["timeout_s"] is None:
             message = f"{str(changes['timeout_s'])[:40]!r} is no time limit"

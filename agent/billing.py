@@ -6,6 +6,8 @@ a runner that bills nothing, nothing is asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agent.approvals import Approvals, Settled
 from agent.state import AuditState
 from audit.records.spec import Arm, Spec, Stop
@@ -18,7 +20,7 @@ PAIR = "pair"
 def settle_pair(
     spec: Spec, state: AuditState, runner: Runner, approvals: Approvals
 ) -> Settled | None:
-    """Whether the pair that `spec` belongs to may run, and on which terms; None: it is free.
+    """Whether the pair that `spec` belongs to may run, and on which terms; None: nothing is billed.
 
     Args:
         spec: the run that is about to start.
@@ -28,29 +30,45 @@ def settle_pair(
 
     Raises:
         Cancelled: the owner cancelled instead of deciding.
+        MissingFacts: the file does not say enough to be run.
         UserError: the runner cannot run the pair.
     """
     if not runner.capabilities().billable:
         return None
-    alone = spec.model_copy(update={"arms": spec.arms[:1]})
-    both = spec.model_copy(update={"arms": _both(spec, state)})
+    # as `agent.stages` runs them: what is kept of an earlier audit is found only word for word
+    alone = spec.model_copy(update={"arms": spec.arms[:1], "profile": True})
+    both = spec.model_copy(update={"arms": _both(spec, state), "profile": False})
     runs = [alone, both] if both.arms != alone.arms else [alone]
 
     def quote(terms: Terms) -> Quote:
-        quotes = [runner.quote(on_terms(run, terms)) for run in runs]
-        prices = [one.usd for one in quotes if one.usd is not None]
-        known = len(prices) == len(quotes)
-        return Quote(sum(one.seconds for one in quotes), sum(prices) if known else None)
+        return together([runner.quote(on_terms(run, terms)) for run in runs])
 
     return approvals.settle(PAIR, quote, Terms(steps=spec.steps))
+
+
+def together(quotes: Sequence[Quote]) -> Quote:
+    """One quote for all runs of a pair; its price is known only where each one's is."""
+    prices = [one.usd for one in quotes if one.usd is not None]
+    costs = [one.note for one in quotes if not one.free]
+    notes = dict.fromkeys(note for note in costs or [one.note for one in quotes] if note)
+    free = [one.note for one in quotes if one.free] if costs else []
+    if free:
+        notes[f"{len(free)} of {len(quotes)} runs: {free[0]}"] = None
+    return Quote(
+        seconds=sum(one.seconds for one in quotes),
+        usd=sum(prices) if len(prices) == len(quotes) else None,
+        note="; ".join(notes),
+        free=not costs,
+    )
 
 
 def _both(spec: Spec, state: AuditState) -> tuple[Arm, ...]:
     """Both arms; before there is a patch, the second is reckoned like the first."""
     if len(spec.arms) > 1 or (state.patch is not None and not state.edited):
         return spec.arms
-    workload = state.patched or spec.arms[0].workload
-    return (*spec.arms, Arm(name="patched", workload=workload))
+    if state.patched is None or state.patch is None:
+        return (*spec.arms, Arm(name="patched", workload=spec.arms[0].workload))
+    return (*spec.arms, Arm(name="patched", workload=state.patched, env=state.patch.env))
 
 
 def on_terms(spec: Spec, terms: Terms) -> Spec:

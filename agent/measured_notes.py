@@ -14,7 +14,16 @@ def measured_notices(state: AuditState) -> tuple[Notice, ...]:
     runs = [bench.measured for bench in state.benches if bench.measured is not None]
     if not runs:
         return ()
-    return tuple(Notice(kind="note", message=text) for text in _sentences(runs[-1]))
+    last = runs[-1]
+    texts = list(_sentences(last))
+    if last.from_cache:
+        rented = any(arm.runner != "local" for bench in state.benches for arm in bench.arms)
+        place = "a rented machine of this kind" if rented else "this box"
+        texts.append(
+            f"Measured earlier on {place} with the same settings and versions; not run again: from "
+            "cache, costs nothing."
+        )
+    return tuple(Notice(kind="note", message=text) for text in texts)
 
 
 def attribution_notices(state: AuditState) -> tuple[Notice, ...]:
@@ -36,8 +45,6 @@ def _sentences(run: MeasuredRun) -> Iterator[str]:
     yield _where(run.manifest)
     if run.stopped == "budget_used":
         yield "The measurement ended when its time was used, before all steps were done."
-    if run.from_cache:
-        yield "Measured earlier on this box with the same settings and versions; not run again."
 
 
 def _where(manifest: Manifest) -> str:

@@ -53,6 +53,7 @@ def access_of(measuring: Measuring) -> JobsAccess:
         token=measuring.hf_token,
         hub=measuring.hub_url,
         image=measuring.jobs_image or IMAGE,
+        cache=measuring.cache,
         audit_id=measuring.audit_id,
     )
 

@@ -208,11 +208,7 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
         profile=bench_id == BEFORE,
     )
     if state.not_run is None:
-        settled = settle_pair(spec, state, services.runner, services.approvals)
-        if settled is not None and settled.approved:
-            spec = on_terms(spec, settled.terms)
-        elif settled is not None:
-            state = state.moved(not_run=f"The runs were not approved: {settled.reason}")
+        spec, state = _settled(spec, state, services)
     if state.not_run is not None:
         return state.moved(benches=(*state.benches, empty_bench(spec, bench_id)))
     try:
@@ -224,6 +220,19 @@ def _benched(state: AuditState, bench_id: str, arms: list[Arm], services: Servic
     except RunFailed as failed:
         bench = failed_bench(spec, bench_id, str(failed), services)
     return _with_measured_profile(state.moved(benches=(*state.benches, bench)), bench)
+
+
+def _settled(spec: Spec, state: AuditState, services: Services) -> tuple[Spec, AuditState]:
+    """The spec on the terms that were approved, where it costs money; or why it does not run."""
+    try:
+        settled = settle_pair(spec, state, services.runner, services.approvals)
+    except MissingFacts as missing:
+        return spec, state.moved(not_run=str(missing))
+    if settled is None:
+        return spec, state
+    if not settled.approved:
+        return spec, state.moved(not_run=f"The runs were not approved: {settled.reason}")
+    return on_terms(spec, settled.terms), state
 
 
 def _with_measured_profile(state: AuditState, bench: Bench) -> AuditState:

@@ -12,45 +12,33 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
-from typing import NamedTuple
+from typing import Any
 
 from audit.records.errors import RunFailed, SetupError, UserError
 from audit.records.events import StepPoint
 from audit.records.measured import Manifest, MeasuredRun
 from audit.records.metrics import Bench
 from audit.records.spec import Spec
-from audit.records.translated import Translation
 from kb.catalog.hardware import Hardware, find_hardware
-from runner.local_box import calibrated, local_id, place_of
+from runner.local_box import Box, calibrated, local_id, place_of
+from runner.local_task import Task, limits_of, task_of
 from runner.measured_figures import NAME, measured_metrics
 from runner.news import until_end
 from runner.protocol import Capabilities, Progress, Quote, RunStatus
-from runner.result_cache import ResultCache
-from runner.translation.place import Place
-from runner.translation.translate import translate
+from runner.result_cache import FROM_CACHE, ResultCache
 from runner.unshown import nothing_measured
 from runner.worker.order import Order
 from runner.worker.plain import plain_line
 from runner.worker_process import WorkerGone, WorkerProcess
 
 START_SECONDS = 330.0
-LIMIT_SECONDS = 300.0
-"""Wall time of a job beyond its budget of timed rounds: builds, compilation, the first steps."""
-
-
-class Box(NamedTuple):
-    """What the worker said of the machine."""
-
-    manifest: Manifest
-    place: Place
-    hardware: Hardware
 
 
 class Run:
     """One submitted spec."""
 
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
+    def __init__(self, spec: Spec, task: Task) -> None:
+        self.spec, self.task = spec, task
         self.status: RunStatus = "queued"
         self.result: MeasuredRun | None = None
         self.reason = ""
@@ -109,18 +97,26 @@ class LocalRunner:
         return self._box
 
     def quote(self, spec: Spec) -> Quote:
-        """What a run takes as a rule, and dollars where the operator names a price per GPU hour.
-
-        Compilation comes on top: a run is ended at its limit, which the note names.
+        """Seconds at most, and dollars where the operator names a price per GPU hour.
 
         Raises:
+            MissingFacts: the file does not say enough to be run.
             UserError: another card, more cards than are here, or several nodes.
         """
         self._check(spec)
-        seconds = spec.stop.seconds * (1.0 if len(spec.arms) > 1 else 0.5) + 30.0
-        usd = (self._price or 0.0) * seconds / 3600 * spec.gpus
-        note = f"measured on this machine; ended after {_limit(spec) / 60:.0f} minutes at most"
-        return Quote(seconds=seconds, usd=usd, note=note)
+        task = task_of(spec, self.box(), self._cache)
+        if task.order is None:
+            return Quote(0.0, 0.0, "none of the edits can be measured here", free=True)
+        if self._cache.find(task.key) is not None:
+            return Quote(0.0, 0.0, FROM_CACHE, free=True)
+        seconds = limits_of(spec).whole
+        if self._price is None:
+            return Quote(seconds, 0.0, "measured on this machine")
+        note = (
+            f"at most, measured on this machine: {spec.gpus} x ${self._price:g} per GPU hour, "
+            "which its operator states; billed for the time that a run takes"
+        )
+        return Quote(seconds, self._price * seconds / 3600 * spec.gpus, note)
 
     def submit(self, spec: Spec) -> str:
         """Translate and start; returns the run id at once.
@@ -130,12 +126,10 @@ class LocalRunner:
             UserError: see `quote`.
         """
         self._check(spec)
-        run = Run(spec)
+        run = Run(spec, task_of(spec, self.box(), self._cache))
         run_id = f"{NAME}_{len(self._runs) + 1}"
-        box = self.box()
-        translation = translate(spec, box.place, box.hardware)
         self._runs[run_id] = run
-        threading.Thread(target=self._work, args=(run, translation, box), daemon=True).start()
+        threading.Thread(target=self._work, args=(run,), daemon=True).start()
         return run_id
 
     def events(self, run_id: str) -> Iterator[Progress]:
@@ -186,6 +180,9 @@ class LocalRunner:
         if spec.nodes > 1:
             message = "the local runner measures on one machine"
             raise UserError(message, remedy="Leave --nodes out.")
+        if spec.terms is not None and (spec.terms.flavor or spec.terms.namespace):
+            message = "the local runner has this one machine, and its operator is who pays"
+            raise UserError(message, remedy="Leave machine and payer out.")
         here = self.box().manifest
         if here.device_kind != "cpu" and spec.gpus > here.devices:
             message = f"{spec.gpus} GPUs are asked for and {here.devices} are here"
@@ -218,11 +215,11 @@ class LocalRunner:
                 self._worker = WorkerProcess(self._python)
             return self._worker
 
-    def _work(self, run: Run, translation: Translation, box: Box) -> None:
+    def _work(self, run: Run) -> None:
         """The run's thread: from the cache, or through the worker."""
         try:
             run.status = "running" if run.status == "queued" else run.status
-            run.result = self._measured(run, translation, box)
+            run.result = self._measured(run)
             if run.status != "cancelled":
                 failed = all(arm.failure or not arm.timed for arm in run.result.arms)
                 run.status = "failed" if failed else "succeeded"
@@ -237,54 +234,40 @@ class LocalRunner:
         finally:
             run.news.put(None)
 
-    def _measured(self, run: Run, translation: Translation, box: Box) -> MeasuredRun:
-        spec = run.spec
-        if len(spec.arms) > 1 and not translation.edits:
+    def _measured(self, run: Run) -> MeasuredRun:
+        task = run.task
+        if task.order is None:
             earlier = [one.result for one in self._runs.values() if one.result]
-            return nothing_measured(translation, box.manifest, earlier)
-        order = Order(
-            translation=translation,
-            steps=spec.steps,
-            seed=spec.seed,
-            ranks=spec.gpus,
-            profile=spec.profile,
-            stop=spec.stop,
-            limit_s=_limit(spec),
-            memory_gb=None if box.place.gpu else box.place.memory_gb,
-        )
-        key = self._cache.key(order, box.manifest)
-        kept = self._cache.find(key)
+            return nothing_measured(task.translation, self.box().manifest, earlier)
+        kept = self._cache.find(task.key)
         if kept is not None:
-            run.news.put(
-                Progress("measured before on this box with the same settings: kept result")
-            )
+            run.news.put(Progress(f"measured before with the same settings: {FROM_CACHE}"))
             return kept
-        found = self._ordered(run, order)
-        self._cache.keep(key, found)
+        found = self._ordered(run, task.order)
+        self._cache.keep(task.key, found)
         return found
 
     def _ordered(self, run: Run, order: Order) -> MeasuredRun:
         worker, start = self._alive(), time.monotonic()
         worker.send(order.model_dump(mode="json"))
-        for event in worker.events(order.limit_s + 60.0, run.stop.is_set):
+        try:
+            for event in worker.events(limits_of(run.spec).whole, run.stop.is_set):
+                if event["event"] == "result":
+                    return MeasuredRun.model_validate(event["run"])
+                if event["event"] == "error":
+                    raise WorkerGone(str(event["text"]))
+                run.news.put(_told(event))
+        finally:
             run.used_s = time.monotonic() - start
-            if event["event"] == "result":
-                return MeasuredRun.model_validate(event["run"])
-            if event["event"] == "error":
-                raise WorkerGone(str(event["text"]))
-            point = event.get("point")
-            run.news.put(
-                Progress(
-                    str(event["text"]),
-                    done=event.get("done"),
-                    total=event.get("total"),
-                    point=StepPoint(**point) if point else None,
-                )
-            )
         message = "cancelled"
         raise WorkerGone(message)
 
 
-def _limit(spec: Spec) -> float:
-    """Wall seconds after which a job is ended."""
-    return spec.stop.limit_s or spec.stop.seconds + LIMIT_SECONDS
+def _told(event: dict[str, Any]) -> Progress:
+    point = event.get("point")
+    return Progress(
+        str(event["text"]),
+        done=event.get("done"),
+        total=event.get("total"),
+        point=StepPoint(**point) if point else None,
+    )

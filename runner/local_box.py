@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from audit.records.errors import SetupError, UserError
 from audit.records.measured import Manifest
@@ -16,6 +17,14 @@ from runner.translation.place import Place
 CPU = "cpu"
 SPARE = 0.6
 """Share of a machine's memory that a run may take: others live there too."""
+
+
+class Box(NamedTuple):
+    """What the worker said of the machine."""
+
+    manifest: Manifest
+    place: Place
+    hardware: Hardware
 
 
 def local_id() -> str:

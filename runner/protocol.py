@@ -34,8 +34,13 @@ class Quote:
     """What a run will cost before it starts."""
 
     seconds: float
+    """At most."""
     usd: float | None
+    """At most; None: the price is not known."""
     note: str = ""
+    """How the price comes about and what it assumes, for whoever is asked."""
+    free: bool = False
+    """Nothing will run: its result is kept from an earlier run, or there is nothing to measure."""
 
 
 @dataclass(frozen=True, slots=True)

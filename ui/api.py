@@ -56,6 +56,7 @@ class Api:
         lengths: str = "",
         dialect: str = "",
         step_time: float = 0.0,
+        max_usd: float = 0.0,
     ) -> Answer:
         """Audit a fine-tuning file: what wastes the GPU or breaks training, and a patch to it.
 
@@ -72,6 +73,7 @@ class Api:
             lengths: token lengths of the samples, such as p50=310,p95=900,max=2048.
             dialect: read the file as this format, such as py_trl; empty: its content decides.
             step_time: seconds of one optimizer step today, to scale to; 0: not known.
+            max_usd: dollars that model and runs may cost together; 0: no cap.
 
         Returns:
             audit_id, owner_token (approves, cancels and deletes), link, and the report; or, where
@@ -91,6 +93,7 @@ class Api:
             backend=self._settings.backend,
             runner=runner,
             step_s=step_time or None,
+            max_usd=max_usd or None,
         )
         return self._outcome(self._jobs.start(request))
 

@@ -41,20 +41,22 @@ class Approval(NamedTuple):
         ]  # fmt: skip
 
 
-def lay_out_approval() -> Approval:
-    """Hidden until an audit asks."""
+def lay_out_approval(*, rented: bool) -> Approval:
+    """Hidden until an audit asks; machine and payer can be chosen where machines are rented."""
     with gr.Column(visible=False, elem_id="gg-approval", elem_classes=["gg-card"]) as box:
         told = gr.HTML(
             "", apply_default_css=False, js_on_load=None, elem_id="gg-offer", elem_classes=["gg"]
         )
         call = gr.State("")
-        with gr.Row():
-            steps = gr.Number(label="Timed steps per arm", precision=0, minimum=1, min_width=120)
-            timeout = gr.Textbox(
-                label="Time limit", placeholder="the runner’s own", info="30m, 1.5h", min_width=120
+        with gr.Row(elem_classes=["gg-terms"]):
+            steps = gr.Number(label="Timed steps", precision=0, minimum=1, min_width=120)
+            timeout = gr.Textbox(label="Time limit", placeholder="such as 30m", min_width=120)
+            flavor = gr.Textbox(
+                label="Machine", placeholder="the cheapest", min_width=120, visible=rented
             )
-            flavor = gr.Textbox(label="Machine", placeholder="the runner’s choice", min_width=120)
-            namespace = gr.Textbox(label="Who pays", placeholder="you", min_width=120)
+            namespace = gr.Textbox(
+                label="Who pays", placeholder="you", min_width=120, visible=rented
+            )
         feedback = gr.Textbox(label="Why not, or what else to mind (optional)", max_lines=2)
         with gr.Row():
             approve = gr.Button("Start these runs", variant="primary", elem_id="gg-approve")
@@ -86,13 +88,25 @@ def offer_shown(
 def offer_text(required: ApprovalRequiredData) -> str:
     """What it costs, what was spent, and why a standing yes does not cover it."""
     price = "not known" if required.usd is None else f"${required.usd:.2f}"
-    trouble = f'<p class="gg-high">{escape(required.trouble)}.</p>' if required.trouble else ""
+    cap = f" of ${required.cap_usd:g}" if required.cap_usd is not None else ""
+    facts = (
+        ("Price, at most", price),
+        ("Time, at most", f"{max(1.0, required.seconds / 60):.0f} min"),
+        ("Spent so far, model and runs", f"${required.spent_usd:.2f}{cap}"),
+    )
+    rows = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in facts)
+    trouble, note = escape(_sentence(required.trouble)), escape(_sentence(required.note))
     return (
         '<div role="group" aria-label="Approval"><h2>May these runs cost money?</h2>'
-        f"<p><b>Price {price}</b>, about {required.seconds / 60:.1f} min; spent so far "
-        f"${required.spent_usd:.2f} for model and runs.</p>{trouble}"
-        f'<p class="gg-sub">{ALONE} Changed terms are priced anew.</p></div>'
+        + (f'<p class="gg-trouble">{trouble}</p>' if trouble else "")
+        + f'<dl class="gg-facts">{rows}</dl>'
+        + (f"<p>{note}</p>" if note else "")
+        + f'<p class="gg-sub">{ALONE} Changed terms are priced anew.</p></div>'
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def decision_of(
@@ -117,5 +131,10 @@ def decision_of(
         "flavor": str(flavor or "").strip(),
         "namespace": str(namespace or "").strip(),
     }
-    changes = {name: value for name, value in given.items() if value != offered[name]}
+    # a field that was emptied is taken back: the runner chooses again
+    changes = {
+        name: None if value == "" else value
+        for name, value in given.items()
+        if value != offered[name]
+    }
     return Decision(approved, str(feedback or ""), changes if approved else {})

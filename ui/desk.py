@@ -78,7 +78,7 @@ class Desk:
         owned = form.pop("owned")
         form |= {
             name: form.get(name) or ""
-            for name in ("pasted", "versions", "dialect", "backend", "runner")
+            for name in ("pasted", "versions", "dialect", "backend", "runner", "max_usd")
         }
         filled = Filled(paths=[str(path) for path in paths], held=held, **form)
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.request import AuditRequest
 from agent.settings import Settings
 from audit.log.redact import redact
-from audit.records.errors import InputError
+from audit.records.errors import InputError, UserError
 from audit.records.events import ErrorData
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths
@@ -46,6 +46,8 @@ class Filled:
     """Who measures or projects; empty: the operator's choice."""
     backend: str = ""
     """Who decides the next step; empty: whom the operator chose."""
+    max_usd: str = ""
+    """Dollars that model and runs may cost together; empty: no cap."""
     trainer: float | None = None
     """Which training run of a script with several; None: the first."""
 
@@ -111,6 +113,18 @@ def _dialect(filled: Filled) -> str | None:
     return (f"{filled.dialect}#{number}" if number > 0 else filled.dialect) or None
 
 
+def _dollars(text: str) -> float | None:
+    """A cap, with or without a dollar sign; None where the field is empty."""
+    said = text.strip().removeprefix("$").strip()
+    if not said:
+        return None
+    try:
+        return float(said)
+    except ValueError:
+        message = f"{said[:40]!r} is no amount of dollars"
+        raise UserError(message, remedy="Write a number such as 2.50, or nothing.") from None
+
+
 def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) -> AuditRequest:
     """What the form asks for.
 
@@ -140,6 +154,7 @@ def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) 
         dialect=_dialect(filled),
         backend=filled.backend or settings.backend,
         runner=runner,
+        max_usd=_dollars(filled.max_usd),
     )
 
 

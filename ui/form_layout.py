@@ -99,10 +99,18 @@ def lay_out_form(settings: Settings) -> Form:
             )
         if len(settings.runners) > 1:
             form["runner"] = _runner(settings)
+        if is_billable(settings):
+            form["max_usd"] = gr.Textbox(
+                label="Spend at most, in dollars",
+                info="Model and runs together. You are asked before anything is billed.",
+                placeholder="no cap",
+                max_lines=1,
+                elem_id="gg-max-usd",
+            )
         # An optional number that is left empty may come as 0: it means that nothing is stated.
         run = gr.Button("Audit my file", variant="primary", elem_id="gg-run")
         gr.HTML(
-            f'<p class="gg-hint" id="gg-quote">{quote_text(settings.default_runner)}</p>',
+            f'<p class="gg-hint" id="gg-quote">{quote_text(settings)}</p>',
             apply_default_css=False,
             js_on_load=None,
             elem_classes=["gg"],
@@ -182,13 +190,21 @@ def _runner(settings: Settings) -> Any:
     )
 
 
-def quote_text(name: str) -> str:
+def is_billable(settings: Settings) -> bool:
+    """Whether the operator's runner costs money; making it to ask it could start a worker."""
+    name = settings.default_runner
+    if name == "local":
+        return settings.usd_per_gpu_hour is not None
+    return make("runner", name, RUNNERS).capabilities().billable is True
+
+
+def quote_text(settings: Settings) -> str:
     """What an audit costs, in the words of the runner itself; a billable one asks first."""
-    if name == "local":  # its exact quote would start the worker
-        return "Measured on this machine: it takes minutes of its GPU or CPU."
-    runner = make("runner", name, RUNNERS)
-    if runner.capabilities().billable:
+    if is_billable(settings):
         return "A run is quoted in time and money first, and waits for your yes."
+    if settings.default_runner == "local":  # its exact quote would start the worker
+        return "Measured on this machine: it takes minutes of its GPU or CPU."
+    runner = make("runner", settings.default_runner, RUNNERS)
     quote = runner.quote(Spec(arms=(), hardware=DEFAULT_HARDWARE))
     cost = "Costs nothing" if not quote.usd else f"Costs about ${quote.usd:.2f}"
     return escape(f"{cost}: {quote.note}." if quote.note else f"{cost}.")

@@ -207,7 +207,7 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
         parts["run_head"] = _part("run_head", first)
         cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="gg-cancel")
         again = gr.Button("Run again", variant="primary", visible=False, elem_id="gg-again")
-    approval = lay_out_approval()
+    approval = lay_out_approval(rented=settings.default_runner != "local")
     parts["run_body"] = _part("run_body", first)
     if "verdict" in first:
         gr.HTML(

@@ -14,19 +14,23 @@ UNVERIFIED = (
     "Figures are the source’s own."
 )
 
+HEADS = (
+    "Change", "Evidence", "Source expects", "Source measured", "Source", "Confidence",
+)  # fmt: skip
+UNSTATED = '<span class="gg-unstated">not stated</span>'
+
 
 def leads_part(report: Report) -> str:
     """The section; empty where nothing was researched."""
     if not report.leads:
         return ""
     rows = "".join(map(_row, report.leads))
+    heads = "".join(f"<th scope=col>{name}</th>" for name in HEADS)
     return (
         '<section class="gg-section" id="gg-leads"><header><h2>Unverified leads</h2>'
-        f'<p>{UNVERIFIED}</p></header><div class="gg-card gg-pad gg-scroll"><table>'
-        "<thead><tr><th scope=col>Change</th><th scope=col>Evidence</th>"
-        "<th scope=col>Source expects</th><th scope=col>Source measured</th>"
-        "<th scope=col>Source</th><th scope=col>Confidence</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div></section>"
+        f'<p>{UNVERIFIED}</p></header><div class="gg-card gg-pad gg-scroll" tabindex="0" '
+        f'role="region" aria-label="Unverified leads"><table class="gg-leads"><thead><tr>{heads}'
+        f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
 
@@ -42,12 +46,16 @@ def _row(lead: Lead) -> str:
     cells = (
         escape(lead.change),
         escape(lead.evidence),
-        escape(lead.expected or "not stated"),
-        escape(lead.measured or "not stated"),
+        escape(lead.expected or "") or UNSTATED,
+        escape(lead.measured or "") or UNSTATED,
         _source(lead.source),
         lead.confidence,
     )
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    said = (
+        f'<td data-head="{head}"><div>{cell}</div></td>'
+        for head, cell in zip(HEADS, cells, strict=True)
+    )
+    return f"<tr>{''.join(said)}</tr>"
 
 
 def _source(source: str) -> str:

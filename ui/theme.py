@@ -15,6 +15,7 @@ STYLES = tuple(
         "page_parts.css",
         "what_if.css",
         "ask.css",
+        "approval.css",
         "knowledge.css",
         "history.css",
     )

@@ -15,25 +15,71 @@ if TYPE_CHECKING:
     from audit.records.events import Event
 
 NOBODY = "nobody could be asked: use --yes, with --max-usd for a cap"
+CHANGES = {"steps": "steps", "time": "timeout_s", "machine": "flavor", "payer": "namespace"}
+"""What may be written before the `=` -> field of `Terms`."""
+HOW = "[y, n WHY, or changes such as steps=20 time=10m machine=NAME payer=NAME]"
+MAX_MISREAD = 3
+LOOK_EVERY = 0.05
 
 
 def decide(jobs: Jobs, started: Started, event: Event) -> None:
-    """Put the question and hand the answer over; one that comes too late is dropped."""
+    """Put the question and hand the answer over; one that comes too late is dropped.
+
+    The event can be read before the audit has begun to wait, so an answer as quick as a pipe's is
+    held until it does.
+    """
     required = ApprovalRequiredData.model_validate(event.data)
     decision = _asked(required)
+    while not _waits(jobs, started.audit_id, required.call_id):
+        last = jobs.follow(started.audit_id, event.seq, timeout=LOOK_EVERY)
+        if any(one.type == "approval_decided" or one.terminal for one in last):
+            return
     with suppress(UserError):
         jobs.decide(started.audit_id, started.owner_token, required.call_id, decision)
+
+
+def _waits(jobs: Jobs, audit_id: str, call_id: str) -> bool:
+    pending = jobs.pending(audit_id)
+    return pending is not None and pending.call_id == call_id
+
+
+def question(required: ApprovalRequiredData) -> str:
+    """Price, time, what the price assumes, and what was spent, in a few lines."""
+    lines = [f"goblin: {required.text} Up to {required.seconds / 60:.0f} min."]
+    if required.note:
+        lines.append(f"  {required.note[0].upper()}{required.note[1:]}.")
+    cap = f" of ${required.cap_usd:g}" if required.cap_usd is not None else ""
+    lines.append(f"  Spent so far: ${required.spent_usd:.2f}{cap} for model and runs.")
+    return "\n".join(lines)
+
+
+def read_answer(text: str) -> Decision | None:
+    """What was typed; None where it cannot be read, an empty line is no.
+
+    `y`, `n` with the reason behind it, or changes as NAME=VALUE; a number alone is steps.
+    """
+    word, _, rest = text.strip().partition(" ")
+    if word.lower() in ("", "n", "no"):
+        return Decision(approved=False, feedback=rest.strip())
+    if word.lower() in ("y", "yes") and not rest.strip():
+        return Decision(approved=True)
+    if text.strip().isdigit():
+        return Decision(approved=True, changes={"steps": text.strip()})
+    pairs = [part.partition("=") for part in text.split()]
+    if all(name in CHANGES and value for name, _, value in pairs):
+        return Decision(approved=True, changes={CHANGES[name]: value for name, _, value in pairs})
+    return None
 
 
 def _asked(required: ApprovalRequiredData) -> Decision:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Decision(approved=False, feedback=NOBODY)
-    sys.stderr.write(f"goblin: {required.text} About {required.seconds:.0f} s.")
-    if required.spent_usd:
-        sys.stderr.write(f" Spent so far: ${required.spent_usd:.2f}.")
-    sys.stderr.write(" Start? [y/N, or STEPS] ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline().strip().lower()
-    if answer.isdigit():
-        return Decision(approved=True, changes={"steps": answer})
-    return Decision(approved=answer in ("y", "yes"))
+    sys.stderr.write(question(required) + "\n")
+    for _ in range(MAX_MISREAD):
+        sys.stderr.write(f"Start? {HOW} ")
+        sys.stderr.flush()
+        decision = read_answer(sys.stdin.readline())
+        if decision is not None:
+            return decision
+        sys.stderr.write("That was not understood. ")
+    return Decision(approved=False, feedback="no answer that could be read")

@@ -150,14 +150,19 @@ class ApprovalRequiredData(Record):
     call_id: str
     text: str
     seconds: float
+    """At most."""
     usd: float | None
-    """Of the before/after pair; None: the price is not known."""
+    """Of the before/after pair, at most; None: the price is not known."""
+    note: str = ""
+    """What the price is for and what it assumes, in the runner's words."""
     terms: Terms = Field(default_factory=Terms)
     """What the owner may change before approving."""
     trouble: str = ""
     """Why a standing yes does not cover it, or why the last changes do not do."""
     spent_usd: float = 0.0
     """What model and runner have cost in this audit so far."""
+    cap_usd: float | None = None
+    """What both may cost together; None: no cap was stated."""
 
 
 class ApprovalDecidedData(Record):

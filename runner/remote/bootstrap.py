@@ -31,6 +31,9 @@ def say(mark: str, **event: Any) -> None:
 
 def install(pins: dict[str, str], mark: str) -> bool:
     """Install the packages that this image does not have; whether all are there then."""
+    if importlib.util.find_spec("torch") is None:
+        say(mark, event="error", text="the image has no torch: name one that has")
+        return False
     wanted = [pin for name, pin in pins.items() if importlib.util.find_spec(name) is None]
     if not wanted:
         return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from audit.records.errors import SetupError
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 T = TypeVar("T")
-IMAGE = "pytorch/pytorch:2.8.0-cuda12.8-cudnn9-devel"
-"""Our choice: torch built for CUDA 12.8 runs on every card that the service lists, T4 to Blackwell,
-and the -devel image has the C compiler that torch.compile needs."""
+TORCH = "2.11.0"
+IMAGE = f"pytorch/pytorch:{TORCH}-cuda12.8-cudnn9-devel"
+"""Our choice: the newest torch that Docker Hub has for CUDA 12.8. Blackwell needs 12.8, and the
+service's drivers end at CUDA 12.9 (huggingface/diffusers, commands/generate.py; a job of 2026 whose
+torch was for CUDA 13 saw no card on a100-large), so that an image for CUDA 13 may find no GPU. The
+-devel one has the C compiler that torch.compile needs. Since torch 2.10 these images have Ubuntu's
+Python 3.12 (pytorch/pytorch#170338), older ones conda's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class JobsAccess:
     hub: str | None = None
     """Address of the Hub; None: huggingface.co."""
     image: str = IMAGE
+    cache: Path | None = None
+    """Where finished results are kept; None: every run is rented."""
     audit_id: str = ""
     """Stands in the labels of every job, so that orphans are found."""
     poll_s: float = 5.0

@@ -24,8 +24,9 @@ from runner.remote.flavors import Flavor, choose_flavor, flavor_of
 from runner.remote.hf_access import IMAGE, HubRefused, JobsAccess, asked, client, own_name
 from runner.remote.hf_orphans import RUN, cancel_labelled, labels_of
 from runner.remote.hf_terms import order_of, place_on, quote_of, times_of
-from runner.remote.hf_watch import Rented, watch
-from runner.remote.payload import MARK, VARIABLE, command, packed, pins_text
+from runner.remote.hf_watch import Rented, Task, watch
+from runner.remote.payload import MARK, PINS, VARIABLE, command, packed, pins_text
+from runner.result_cache import FROM_CACHE, ResultCache
 from runner.translation.translate import translate
 from runner.unshown import nothing_measured
 
@@ -45,6 +46,7 @@ class HfJobsRunner:
     def __init__(self, access: JobsAccess = JobsAccess()) -> None:  # noqa: B008 (frozen)
         """`access`: whose token, which audit. Nothing is asked before the first quote."""
         self._access = access
+        self._cache = ResultCache(access.cache)
         self._api: HfApi | None = None
         self._offered: tuple[Flavor, ...] = ()
         self._name = ""
@@ -60,10 +62,16 @@ class HfJobsRunner:
         """The price of the job's whole time limit; None where the service states no price.
 
         Raises:
+            MissingFacts: the file does not say enough to be run.
             UserError: no such card, count or flavor there.
             SetupError: no token, or the service does not answer.
         """
-        return quote_of(spec, self._flavor(spec))
+        task = self._task(spec)
+        if task.order is None:
+            return Quote(0.0, 0.0, "none of the edits can be measured there", free=True)
+        if self._cache.find(task.key) is not None:
+            return Quote(0.0, 0.0, FROM_CACHE, free=True)
+        return quote_of(spec, task.flavor)
 
     def submit(self, spec: Spec) -> str:
         """Translate, pack and start; returns the job's id.
@@ -73,13 +81,16 @@ class HfJobsRunner:
             RunFailed: the service refuses the job.
             UserError: see `quote`.
         """
-        flavor, card = self._flavor(spec), find_hardware(spec.hardware)
-        place = place_on(card, flavor, compiler=self._access.image == IMAGE)
-        translation = translate(spec, place, card)
-        run = Rented(spec, translation, flavor, token_hex(8))
-        if len(spec.arms) > 1 and not translation.edits:
+        task = self._task(spec)
+        run = Rented(spec, task, token_hex(8))
+        if task.order is None:
             return self._without_a_job(run)
-        payload = packed(order_of(spec, translation, place))
+        kept = self._cache.find(task.key)
+        if kept is not None:
+            run.result, run.status = kept, "succeeded"
+            run.news.put(Progress(f"measured before with the same settings: {FROM_CACHE}"))
+            return self._ended(run)
+        payload = packed(task.order)
         try:
             run.namespace = (spec.terms.namespace if spec.terms else None) or self._own_name()
             self._rented.append(run)
@@ -138,6 +149,8 @@ class HfJobsRunner:
         if run.result is None:
             reason = run.reason or f"the job is {run.status}"
             raise RunFailed(reason)
+        if run.status == "succeeded" and not run.result.from_cache:
+            self._cache.keep(run.task.key, run.result)
         card = find_hardware(run.spec.hardware)
         metrics = measured_metrics(run.result, run.spec, card, NAME)
         return Bench(id=bench_id, spec=run.spec.conditions, arms=metrics, measured=run.result)
@@ -169,6 +182,18 @@ class HfJobsRunner:
                 remedy = "Check HF_TOKEN and the connection, or use --runner fake."
                 raise SetupError(message, remedy=remedy) from refused
         return choose_flavor(spec, self._offered)
+
+    def _task(self, spec: Spec) -> Task:
+        """The spec translated for the machine that it would get."""
+        flavor, card = self._flavor(spec), find_hardware(spec.hardware)
+        image = self._access.image
+        place = place_on(card, flavor, compiler=image == IMAGE)
+        translation = translate(spec, place, card)
+        if len(spec.arms) > 1 and not translation.edits:
+            return Task(flavor, translation, None, "")
+        order = order_of(spec, translation, place)
+        where = {"card": card.id, "flavor": flavor.name, "image": image, "pins": PINS}
+        return Task(flavor, translation, order, self._cache.key(order, NAME, where))
 
     def _start(self, run: Rented, payload: str) -> str:
         api = self._client()
@@ -222,6 +247,10 @@ class HfJobsRunner:
         manifest = earlier[-1].manifest if earlier else blank
         run.result = nothing_measured(run.translation, manifest, earlier)
         run.status = "failed"
+        return self._ended(run)
+
+    def _ended(self, run: Rented) -> str:
+        """Enter a run that has its result without a job; its id."""
         run.news.put(None)
         run_id = f"{NAME}_{len(self._runs) + 1}"
         self._runs[run_id] = run

@@ -10,6 +10,7 @@ from audit.records.translated import Translation
 from kb.catalog.hardware import Hardware
 from runner.protocol import Quote
 from runner.remote.flavors import Flavor
+from runner.remote.hf_access import TORCH
 from runner.remote.payload import PINS
 from runner.translation.place import Place
 from runner.worker.order import Order
@@ -49,16 +50,17 @@ def quote_of(spec: Spec, flavor: Flavor) -> Quote:
     seconds = times_of(spec).job
     price = flavor.usd_per_s
     usd = None if price is None else price * math.ceil(seconds / MINUTE) * MINUTE
+    rate = "no price is stated" if price is None else f"${price * 3600:.2f} an hour"
     note = (
-        f"at most, on {flavor.name} of Hugging Face Jobs, billed per minute while starting or "
-        "running; not run against the live service by us"
+        f"at most, on {flavor.name} of Hugging Face Jobs ({rate}): the whole time limit, billed "
+        "per minute while starting or running; not run against the live service by us"
     )
     return Quote(seconds=seconds, usd=usd, note=note)
 
 
 def place_on(card: Hardware, flavor: Flavor, compiler: bool) -> Place:
     """The machine before anybody has seen it: what the catalogue and the service state."""
-    packages = {name: pin.split("==")[1] for name, pin in PINS.items()}
+    packages = {"torch": TORCH} | {name: pin.split("==")[1] for name, pin in PINS.items()}
     if card.vendor == "cpu":
         memory = SPARE * (flavor.memory_gb or 8.0)
         return Place(kind="cpu", memory_gb=memory, packages=packages, compiler=compiler)

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from queue import Queue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.records.errors import UnknownName
 from audit.records.measured import MeasuredRun
@@ -18,6 +18,7 @@ from runner.remote.flavors import Flavor
 from runner.remote.hf_access import HubRefused, asked
 from runner.remote.hf_terms import times_of
 from runner.remote.job_log import JobLog
+from runner.worker.order import Order
 from runner.worker.plain import plain_line
 
 if TYPE_CHECKING:
@@ -33,11 +34,23 @@ METRICS_EVERY = 6
 LAST_READS = 3
 
 
+class Task(NamedTuple):
+    """A spec as a rented machine would run it."""
+
+    flavor: Flavor
+    translation: Translation
+    order: Order | None
+    """None: none of its edits can be shown there, so nothing is rented."""
+    key: str
+    """Of a kept result."""
+
+
 class Rented:
     """One submitted spec and the job that runs it."""
 
-    def __init__(self, spec: Spec, translation: Translation, flavor: Flavor, mark: str) -> None:
-        self.spec, self.translation, self.flavor, self.mark = spec, translation, flavor, mark
+    def __init__(self, spec: Spec, task: Task, mark: str) -> None:
+        self.spec, self.task, self.mark = spec, task, mark
+        self.translation, self.flavor = task.translation, task.flavor
         self.job_id = self.namespace = ""
         self.status: RunStatus = "queued"
         self.stage = self.message = self.reason = ""

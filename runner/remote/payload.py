@@ -25,17 +25,22 @@ MOST = 120_000
 """Bytes of the variable: Linux takes 131,072 in one (MAX_ARG_STRLEN)."""
 ORDER = "order.json"
 PINS = {
-    "torch": "torch==2.13.0",
     "transformers": "transformers==5.24.0",
     "peft": "peft==0.21.2",
     "pydantic": "pydantic==2.14.4",
 }
-"""Installed in the job where its image has no package of that name: what the tests run with."""
+"""Installed in the job where its image has no package of that name: what the tests run with.
+
+torch is not among them: it has to fit the driver that the service has, so the image brings it.
+"""
 
 
 def command() -> list[str]:
-    """The job's command: Python with the bootstrap, which is the same for every job."""
-    return ["python", "-c", (Path(__file__).parent / "bootstrap.py").read_text(encoding="utf-8")]
+    """The job's command: Python with the bootstrap, which is the same for every job.
+
+    `python3` is what both kinds of PyTorch images have, with Ubuntu's Python and with conda's.
+    """
+    return ["python3", "-c", (Path(__file__).parent / "bootstrap.py").read_text(encoding="utf-8")]
 
 
 def packed(order: Order) -> str:

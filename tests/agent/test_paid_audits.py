@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,12 +16,19 @@ import pytest
 
 from agent.api import report_of
 from agent.approvals import Decision
+from agent.backends import ToolCall, Turn
+from agent.backends.scripted import ScriptedBackend
+from agent.drive import drive
 from agent.jobs import Jobs, Started
+from agent.loop import run_audit
 from agent.named import RUNNERS
 from agent.settings import Settings
+from audit.log.ids import new_secret
+from audit.log.store import Store
 from audit.records.errors import UserError
 from audit.records.events import Event
 from tests.agent import priced
+from tests.agent.model_audits import STEPS
 from tests.agent.training_files import STOPS, WELL_TUNED, request_for, wait_for, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +155,66 @@ def test_with_nothing_to_change_one_run_is_asked_for(jobs: Jobs) -> None:
     assert len(priced.SUBMITTED) == 1
 
 
+def test_what_is_kept_is_not_asked_for(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RUNNERS, "priced", "tests.agent.priced:KeptRunner")
+    events = wait_for(jobs, start(jobs, max_usd=0.01).audit_id)
+    assert report_of(events[-1]).before is not None
+    assert "approval_required" not in [event.type for event in events]
+    said = [event.data["text"] for event in events if event.type == "log"]
+    assert "No approval is needed: from cache, costs nothing." in said
+
+
+def test_half_of_a_pair_that_is_kept_costs_the_other_half(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RUNNERS, "priced", "tests.agent.priced:HalfKeptRunner")
+    started = start(jobs)
+    data = asked(jobs, started).data
+    assert data["usd"] == 10
+    assert data["note"] == (
+        "a dollar for ten steps of an arm; 1 of 2 runs: from cache, costs nothing"
+    )
+    decide(jobs, started, Decision(False))
+    wait_for(jobs, started.audit_id)
+
+
+def test_a_file_that_cannot_run_is_not_asked_for(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RUNNERS, "priced", "tests.agent.priced:UnknownRunner")
+    events = wait_for(jobs, start(jobs).audit_id)
+    assert "approval_required" not in [event.type for event in events]
+    assert "size of the model is not known" in report_of(events[-1]).comparison.reason
+
+
+def test_a_model_is_told_the_owners_words(jobs: Jobs, tmp_path: Path) -> None:
+    store = Store(tmp_path / "direct")
+    audit_id = new_secret()
+    store.create(audit_id, new_secret())
+    backend = ScriptedBackend(
+        [
+            Turn(
+                tool_calls=(ToolCall(id=str(n), tool=name, arguments=given),),
+                stop_reason="tool_use",
+            )
+            for n, (name, given) in enumerate(STEPS)
+        ]
+    )
+    events = run_audit(
+        request_for(STOPS, runner="priced"),
+        store,
+        audit_id,
+        backend=backend,
+        ask=lambda required: Decision(False, "too dear; use fewer\x07 steps"),
+    )
+    last = list(drive(events))[-1]
+    store.close()
+    told = [message for message in backend.seen[-1] if "too dear; use fewer steps" in str(message)]
+    assert told, backend.seen[-1][-1]
+    assert last.type == "final_report"
+    assert priced.SUBMITTED == []
+
+
 def test_an_agent_is_handed_the_question_and_answers_it(jobs: Jobs) -> None:
     from ui.api import Api
 
@@ -162,6 +230,68 @@ def test_an_agent_is_handed_the_question_and_answers_it(jobs: Jobs) -> None:
     assert last["report"]["before"]["steps"] == 80
     with pytest.raises(UserError, match="nothing waits"):
         api.approve(**names, call_id=call_id, approved=True)
+
+
+def test_an_agent_states_a_cap_and_sees_what_the_price_assumes(jobs: Jobs) -> None:
+    from ui.api import Api
+
+    api = Api(jobs, Settings(runner="priced"))
+    first = api.audit({"train.yml": STOPS}, max_usd=12)
+    offer = first["approval"]
+    assert offer["note"] == "a dollar for ten steps of an arm"
+    assert (offer["cap_usd"], offer["spent_usd"]) == (12, 0)
+    assert "$12.00 of $12 are left" in offer["trouble"]
+    names = {name: first[name] for name in ("audit_id", "owner_token")}
+    junk = api.approve(**names, call_id=offer["call_id"], approved=True, time_limit="soon")
+    assert "no time limit" in junk["approval"]["trouble"]
+    call_id = junk["approval"]["call_id"]
+    last = api.approve(**names, call_id=call_id, approved=True, steps=20, payer="lab")
+    assert [(spec.steps, spec.terms and spec.terms.namespace) for spec in priced.SUBMITTED] == [
+        (20, "lab"), (20, "lab"),
+    ]  # fmt: skip
+    assert last["report"]["before"]["steps"] == 20
+
+
+@pytest.mark.parametrize(
+    ("typed", "steps", "said"),
+    [
+        ("hm\nsteps=20 time=10m\n", 20, "was not understood"),
+        ("80\ny\n", 80, "for about $24.00"),
+        ("n too dear\n", None, "A dollar for ten steps of an arm."),
+        ("time=soon\n\n", None, "'soon' is no time limit"),
+    ],
+)
+def test_at_a_terminal_terms_can_be_changed(
+    tmp_path: Path, typed: str, steps: int | None, said: str
+) -> None:
+    file = written(tmp_path, "a.yml", STOPS)
+    ours, theirs = os.openpty()
+    command = (
+        "import sys; from agent.named import RUNNERS;"
+        "RUNNERS['priced'] = 'tests.agent.priced:PricedRunner';"
+        "from agent.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["audit", str(file), "--runner", "priced", "--format", "json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", command, *words],
+        cwd=ROOT,
+        env={**os.environ, "GOBLIN_DATA_DIR": str(tmp_path / "data")},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        told, _ = process.communicate(timeout=120)
+        shown = os.read(ours, 20_000).decode()
+        os.close(ours)
+    report = json.loads(told)
+    assert said in " ".join(shown.split())
+    if steps is None:
+        assert report["before"] is None
+        assert "not approved" in report["comparison"]["reason"]
+    else:
+        assert report["before"]["steps"] == steps
 
 
 def test_at_a_pipe_nobody_is_asked_and_nothing_runs(tmp_path: Path) -> None:

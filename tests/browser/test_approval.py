@@ -28,7 +28,8 @@ def test_the_owner_approves_changed_terms_and_a_reader_cannot(
         page.locator("#gg-run").click()
         offer = page.locator("#gg-approval")
         expect(offer).to_be_visible(timeout=SLOW)
-        expect(offer).to_contain_text("Price $15.00")
+        expect(offer).to_contain_text("Price, at most$15.00")
+        expect(offer).to_contain_text("A dollar for ten steps of an arm.")
         expect(page.locator("#gg-headline")).to_have_text("Waits for its owner’s approval")
 
         other = reader.page
@@ -38,11 +39,11 @@ def test_the_owner_approves_changed_terms_and_a_reader_cannot(
         )
         expect(other.locator("#gg-approval")).to_be_hidden()
 
-        page.get_by_label("Timed steps per arm").fill("20")
+        page.get_by_label("Timed steps").fill("20")
         page.get_by_label("Time limit").fill("soon")
         page.locator("#gg-approve").click()
         expect(offer).to_contain_text("no time limit", timeout=SLOW)
-        page.get_by_label("Timed steps per arm").fill("20")
+        page.get_by_label("Timed steps").fill("20")
         page.get_by_label("Time limit").fill("10m")
         page.locator("#gg-approve").click()
         view(page, "report")

@@ -15,6 +15,7 @@ from audit.records.errors import RunFailed, UserError
 from audit.records.measured import MeasuredArm, MeasuredRun
 from audit.records.metrics import Bench
 from audit.records.spec import Arm, Spec, Stop
+from audit.records.terms import Terms
 from audit.records.workload import DataLengths, Workload
 from runner.local import LocalRunner
 from runner.local_box import local_id
@@ -112,6 +113,34 @@ def test_the_same_measurement_is_kept_and_says_so(runner: LocalRunner) -> None:
     other = bench_of(runner, spec.model_copy(update={"seed": 1}))
     assert other.measured is not None
     assert not other.measured.from_cache
+
+
+def test_a_price_is_an_upper_bound_and_a_kept_result_is_free(
+    runner: LocalRunner, tmp_path: Path
+) -> None:
+    paid = LocalRunner(cache=tmp_path, usd_per_gpu_hour=3.6)
+    paid._box, paid._worker = runner.box(), runner._worker  # one worker for the whole module
+    assert paid.capabilities().billable
+    spec = spec_of(workload(), seed=11, terms=Terms(steps=6, timeout_s=120))
+    quote = paid.quote(spec)
+    assert (quote.seconds, quote.usd, quote.free) == (120, pytest.approx(0.12), False)
+    assert "1 x $3.6 per GPU hour" in quote.note
+    assert paid.quote(spec_of(workload())).usd == pytest.approx(0.6)  # 240 s, 300 s, 60 s
+    run_id = paid.submit(spec)
+    list(paid.events(run_id))
+    paid.collect(run_id, "bench_1")
+    assert 0 < (paid.billed(run_id) or 0) < 0.12
+    again = paid.quote(spec)
+    assert (again.usd, again.free, again.note) == (0, True, "from cache, costs nothing")
+    assert not paid.quote(spec.model_copy(update={"terms": Terms(timeout_s=121)})).free
+    kept = paid.submit(spec)
+    list(paid.events(kept))
+    assert paid.billed(kept) == 0
+    unshown = workload().with_values({"save_steps": 5})
+    assert paid.quote(spec_of(workload(), unshown)).free
+    for terms in (Terms(flavor="a10g-large"), Terms(namespace="lab")):
+        with pytest.raises(UserError, match="this one machine"):
+            paid.quote(spec_of(workload(), terms=terms))
 
 
 def test_every_kind_of_edit_is_found_on_the_running_objects(runner: LocalRunner) -> None:

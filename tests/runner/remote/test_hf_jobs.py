@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import subprocess
+import sys
 import time
+from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from audit.records.base import Json
 from audit.records.errors import Cancelled, RunFailed, SetupError, UserError
@@ -18,15 +24,24 @@ from audit.records.spec import Arm, Spec, Stop
 from audit.records.terms import Terms
 from audit.records.workload import DataLengths
 from runner.protocol import Progress
-from runner.remote.hf_access import HubRefused, JobsAccess
+from runner.remote.hf_access import IMAGE, TORCH, HubRefused, JobsAccess
 from runner.remote.hf_jobs import HfJobsRunner
 from runner.remote.hf_orphans import cancel_orphans
 from runner.remote.hf_watch import Rented
-from runner.remote.payload import MOST, VARIABLE, worker_files
+from runner.remote.payload import (
+    MARK,
+    MOST,
+    PINS,
+    VARIABLE,
+    command,
+    pins_text,
+    worker_files,
+)
 from tests.runner.measured_runs import rows, run_of
 from tests.runner.remote.jobs_service import MACHINES, TOKEN, Job, Service, machine, service
 from tests.runner.stated_workloads import make_workload
 
+ROOT = Path(__file__).resolve().parents[3]
 LENGTHS = DataLengths(p50=30, p95=60, max=64, origin="stated", source="test")
 TINY: dict[str, Json] = {
     "model_id": "HuggingFaceTB/SmolLM2-135M", "compute_dtype": "fp32", "model_load_dtype": None,
@@ -333,6 +348,96 @@ def test_a_cancel_may_come_twice_and_late(answers: tuple[int, ...]) -> None:
             assert there.only().stage == "CANCELED"
         with pytest.raises(RunFailed, match="cancelled"):
             runner.collect(run_id, "bench_1")
+
+
+def test_a_result_is_kept_and_the_next_audit_rents_nothing(tmp_path: Path) -> None:
+    with service(play=good) as there:
+        spec = spec_of()
+        assert not runner_for(there, cache=tmp_path).quote(spec).free
+        first = bench_of(runner_for(there, cache=tmp_path), spec)
+        again = runner_for(there, cache=tmp_path)
+        quote = again.quote(spec)
+        assert (quote.usd, quote.free, quote.note) == (0, True, "from cache, costs nothing")
+        for file in tmp_path.iterdir():  # gone between the quote and the run: still not billed
+            file.unlink()
+        run_id, told = finished(again, spec)
+        bench = again.collect(run_id, "bench_1")
+        assert len(there.jobs) == 1
+        assert again.billed(run_id) == 0
+        assert bench.arms == first.arms
+        assert bench.measured is not None
+        assert bench.measured.from_cache
+        assert "costs nothing" in told[0].text
+
+
+def test_another_machine_image_or_order_is_another_measurement(tmp_path: Path) -> None:
+    with service(play=good) as there:
+        bench_of(runner_for(there, cache=tmp_path), spec_of())
+        others = [
+            runner_for(there, cache=tmp_path, image="other").quote(spec_of()),
+            runner_for(there, cache=None).quote(spec_of()),
+            *(
+                runner_for(there, cache=tmp_path).quote(spec_of(**changes))
+                for changes in (
+                    {"seed": 1},
+                    {"steps": 7},
+                    {"terms": Terms(flavor="a10g-large")},
+                    {"terms": Terms(timeout_s=1800)},
+                    {"hardware": "l4"},
+                )
+            ),
+        ]
+        assert [quote.free for quote in others] == [False] * len(others)
+
+
+def test_a_failed_job_is_not_kept(tmp_path: Path) -> None:
+    def fails(job: Job) -> tuple[list[str], str, None]:
+        run = figures(job)
+        lame = run.arms[1].model_copy(update={"rows": ()})
+        return job.result(run.model_copy(update={"arms": (run.arms[0], lame)})), "ERROR", None
+
+    with service(play=fails) as there:
+        bench_of(runner_for(there, cache=tmp_path), spec_of())
+        assert not list(tmp_path.iterdir())
+        assert not runner_for(there, cache=tmp_path).quote(spec_of()).free
+
+
+def test_where_no_edit_can_be_shown_nothing_is_rented_or_asked() -> None:
+    with service(play=good) as there:
+        spec = spec_of()
+        after = spec.arms[0].workload.with_values({"save_steps": 5})
+        arms = (spec.arms[0], Arm(name="patched", workload=after))
+        assert runner_for(there).quote(spec.model_copy(update={"arms": arms})).free
+
+
+def test_what_a_job_installs_is_what_the_tests_run_with() -> None:
+    """The pins fit the project's own requirements, and are the versions that are tested here."""
+    lines = [
+        line.split("#")[0].strip()
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in (ROOT / name).read_text().splitlines()
+    ]
+    stated = {found[1]: found[2] for line in lines if (found := re.match(r"([\w-]+)(.*)", line))}
+    for name, pin in PINS.items():
+        version = pin.removeprefix(f"{name}==")
+        assert SpecifierSet(stated[name]).contains(version), name
+        if find_spec(name):
+            assert metadata.version(name) == version
+    assert f":{TORCH}-" in IMAGE
+    assert not [name for name in PINS if name == "torch"], "the image brings the driver's torch"
+
+
+def test_an_image_without_torch_is_told_before_anything_is_installed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-I", *command()[1:]],
+        env={MARK: "m", VARIABLE: "", "GOBLIN_PINS": pins_text()},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["text"] == "the image has no torch: name one that has"
 
 
 def test_a_bill_that_is_not_known_is_none() -> None:
