@@ -61,11 +61,7 @@ def shown(groups: Iterable[EditGroup], fields: Container[str] | None) -> tuple[E
 
 def field_edits(groups: Sequence[EditGroup]) -> tuple[FieldEdit, ...]:
     """Their edits, as a workload takes them."""
-    return tuple(
-        FieldEdit(field=edit.field, value=edit.after, remove=edit.remove)
-        for group in groups
-        for edit in group.edits
-    )
+    return tuple(edit.asked for group in groups for edit in group.edits)
 
 
 def variables(groups: Sequence[EditGroup], outside: Container[str]) -> dict[str, str]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 from agent.plan import with_edits
 from audit.records.errors import MissingFacts
-from audit.records.finding import FieldEdit
 from audit.records.metrics import Metrics
 from audit.records.patch import Edit
 from audit.records.report import Report
@@ -91,9 +90,4 @@ def anchor_of(report: Report) -> Anchor | None:
 
 
 def _edited(workload: Workload, edits: Iterable[Edit]) -> Workload:
-    made = [
-        FieldEdit(field=edit.field, value=edit.after, remove=edit.remove)
-        for edit in edits
-        if edit.applied
-    ]
-    return with_edits(workload, made)
+    return with_edits(workload, [edit.asked for edit in edits if edit.applied])

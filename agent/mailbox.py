@@ -40,8 +40,7 @@ class Mailbox:
             try:
                 while self._decision is None:
                     if self._cancelled():
-                        message = "the owner cancelled the audit"
-                        raise Cancelled(message)
+                        raise Cancelled
                     self._changed.wait(LOOK_EVERY)
                 return self._decision
             finally:

@@ -7,7 +7,6 @@ that no half of a micro batch x accumulation pair is ever written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from agent.launch import launch_line
 from agent.plan import LeftOut, Plan, plan_patch
 from agent.services import Services
+from audit.export.diff_rows import read_diff
 from audit.records.finding import FieldEdit, Finding
 from audit.records.patch import Edit, Patch, PatchedFile, Why
 from audit.records.profile import Profile
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from workload.patch import Edited, Outcome
 
 ENV = "env:"
-HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,9 @@ def propose_edits(
     barred: dict[str, LeftOut] = {}
     while True:
         plan = plan_patch(workload, profile, choices, services, barred, grow=grow, grown=grown)
-        edited = write_edits(in_text(workload, plan.edits), services) if plan.edits else None
+        edited = (
+            write_edits(in_text(workload, plan.edits), services.request) if plan.edits else None
+        )
         refused = _refused(plan, edited.outcomes if edited else ())
         if not refused:
             break
@@ -66,22 +67,8 @@ def propose_edits(
 
 def patched_uploads(request: AuditRequest, patch: Patch) -> tuple[Upload, ...]:
     """The user's files with the edits that a report lists as made in them, made again."""
-    from workload.patch import edit_workload
-
-    edits = [
-        FieldEdit(field=edit.field, value=edit.after, remove=edit.remove)
-        for edit in patch.edits
-        if edit.applied and edit.file is not None
-    ]
-    if not edits:
-        return request.uploads
-    return edit_workload(
-        request.uploads,
-        edits,
-        versions=request.versions or None,
-        lengths=request.lengths,
-        dialect=request.dialect,
-    ).uploads
+    edits = [edit.asked for edit in patch.edits if edit.applied and edit.file is not None]
+    return write_edits(edits, request).uploads if edits else request.uploads
 
 
 def in_text(workload: Workload, edits: Sequence[FieldEdit]) -> tuple[FieldEdit, ...]:
@@ -98,11 +85,10 @@ def outside_text(workload: Workload, edits: Sequence[FieldEdit]) -> dict[str, st
     }
 
 
-def write_edits(edits: Sequence[FieldEdit], services: Services) -> Edited:
+def write_edits(edits: Sequence[FieldEdit], request: AuditRequest) -> Edited:
     """The edits in the user's text, which is read again."""
     from workload.patch import edit_workload
 
-    request = services.request
     return edit_workload(
         request.uploads,
         edits,
@@ -210,21 +196,14 @@ def _files(before: Sequence[Upload], edited: Edited | None) -> tuple[PatchedFile
 
 
 def _changed_lines(diff: str) -> dict[str, tuple[int, int]]:
-    """File name -> lines added and removed; the hunk headers say how many lines are the file's."""
+    """File name -> lines added and removed."""
     counts: dict[str, tuple[int, int]] = {}
-    name, old, new = "", 0, 0
-    for line in diff.split("\n"):
-        if old <= 0 and new <= 0:
-            hunk = HUNK.match(line)
-            if hunk:
-                old, new = (int(size) if size else 1 for size in hunk.groups())
-            elif line.startswith("+++ "):
-                name = line[4:].split("\t")[0].strip('"').removeprefix("b/")
-            continue
+    name = ""
+    for row in read_diff(diff):
+        if row.kind == "file":
+            name = row.text.split("\t")[0].strip('"').removeprefix("b/")
         added, removed = counts.get(name, (0, 0))
-        counts[name] = (added + line.startswith("+"), removed + line.startswith("-"))
-        old -= line.startswith(("-", " "))
-        new -= line.startswith(("+", " "))
+        counts[name] = (added + (row.kind == "added"), removed + (row.kind == "removed"))
     return counts
 
 

@@ -9,7 +9,6 @@ from agent.request import AuditRequest
 from agent.services import Services, make_services
 from agent.stages import STAGE
 from agent.state import AuditState
-from audit.records.base import Record
 from audit.records.errors import RunFailed, UnknownName
 from audit.records.metrics import Metrics
 from audit.records.patch import Patch
@@ -45,7 +44,7 @@ def propose(request: AuditRequest, rules: frozenset[str] | None) -> Patch:
     """
     if rules is not None:
         _check_rules(rules)
-    services = make_services(request, _forget, lambda: False)
+    services = make_services(request)
     state = AuditState()
     for name in ("parse", "profile", "query"):
         state = STAGE[name](state, services)
@@ -66,10 +65,6 @@ def _of_rules(state: AuditState, services: Services, rules: frozenset[str]) -> P
     choices = choose_findings(asked, request.include, request.keep)
     moved = state.moved(findings=tuple(asked))
     return write(moved, services, choices, grown=later).patch or Patch()
-
-
-def _forget(_: Record) -> None:
-    """There is no log."""
 
 
 def _check_rules(rules: frozenset[str]) -> None:

@@ -20,7 +20,6 @@ from agent.request import AuditRequest
 from agent.services import Services, make_services
 from agent.stages import STAGE, propose
 from agent.state import AuditState
-from audit.records.base import Record
 from audit.records.errors import UserError
 from audit.records.finding import Effect, Finding
 from audit.records.patch import Why
@@ -138,11 +137,7 @@ def _services(report: Report, request: AuditRequest, wanted: frozenset[str]) -> 
         runner="fake",
         hardware=report.hardware.id,
     )
-    return make_services(again, _forget, lambda: False)
-
-
-def _forget(_: Record) -> None:
-    """There is no log."""
+    return make_services(again)
 
 
 def _choices(

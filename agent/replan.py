@@ -15,10 +15,9 @@ from typing import NamedTuple
 from agent.effects import with_effects
 from agent.plan import LeftOut, plan_patch, with_edits
 from agent.rebuild import OFF, followed
-from agent.request import DEFAULT_INCLUDE, AuditRequest
+from agent.request import AuditRequest
 from agent.services import Services, make_services
-from audit.records.base import Record
-from audit.records.finding import FieldEdit, Finding, Semantics
+from audit.records.finding import DEFAULT_INCLUDE, FieldEdit, Finding, Semantics
 from audit.records.patch import Cause, Edit, Why
 from audit.records.report import Report
 from audit.records.workload import Workload
@@ -129,8 +128,4 @@ def _services(key: _Key) -> Services:
         include=frozenset(included),
         keep=key.wishes.keep,
     )
-    return make_services(request, _forget, lambda: False)
-
-
-def _forget(_: Record) -> None:
-    """There is no log."""
+    return make_services(request)

@@ -13,13 +13,12 @@ from agent.named import BACKENDS, RUNNERS, check_name
 from agent.offline import check_offline
 from audit.records.base import Json
 from audit.records.errors import InputError, UserError
-from audit.records.finding import Semantics
+from audit.records.finding import DEFAULT_INCLUDE, Semantics
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths
 
 DEFAULT_HARDWARE = "mi300x"
 """The card assumed when none is named and none is detected; the report says so."""
-DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
 """Edits that keep what is learned; `dynamics` edits are offered unless the user includes them."""
 MAX_FILES = 20
 MAX_GPUS, MAX_NODES, MAX_STEPS = 1024, 1024, 10_000

@@ -49,8 +49,7 @@ class Services:
     def check_cancelled(self) -> None:
         """Raise Cancelled when the owner asked to stop; called between all longer steps."""
         if self.cancelled():
-            message = "the owner cancelled the audit"
-            raise Cancelled(message)
+            raise Cancelled
 
     def profile(self, workload: Workload, anchor: Anchor | None = None) -> Profile:
         """What the estimator expects of a workload on the audit's card; never raises."""
@@ -92,10 +91,14 @@ def search_only(task: str, call_id: str) -> Research:
     return plan_research(task)
 
 
+def _forget(_: Record) -> None:
+    """There is no log."""
+
+
 def make_services(
     request: AuditRequest,
-    record: Callable[[Record], object],
-    cancelled: Callable[[], bool],
+    record: Callable[[Record], object] = _forget,
+    cancelled: Callable[[], bool] = lambda: False,
     research: Callable[[str, str], Research] = search_only,
     approvals: Approvals | None = None,
     measuring: Measuring = Measuring(),  # noqa: B008 (frozen)

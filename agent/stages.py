@@ -170,7 +170,7 @@ def with_baseline(
         for edit in finding.edits if may_edit(finding, services.request) else ():
             first.setdefault(edit.field, edit)
     edits = tuple(first.values())
-    edited = write_edits(in_text(workload, edits), services) if edits else None
+    edited = write_edits(in_text(workload, edits), services.request) if edits else None
     started = edited.workload if edited else workload
     env = outside_text(workload, edits)
     started = started.with_values({f"env:{name}": value for name, value in env.items()})

@@ -21,13 +21,6 @@ class TookTooLong(RunFailed):
     """A stage was stopped because its time was over."""
 
 
-class _Stopped(Cancelled):
-    """Made by the interpreter, without arguments."""
-
-    def __init__(self) -> None:
-        super().__init__("the owner cancelled the audit")
-
-
 def _late(seconds: float) -> type[TookTooLong]:
     class Late(TookTooLong):
         def __init__(self) -> None:
@@ -55,7 +48,7 @@ def watched(seconds: float, cancelled: Callable[[], bool]) -> Iterator[None]:
             with guard:
                 if not over.is_set():
                     fired[0] = True
-                    _raise_in(mine, _late(seconds) if late else _Stopped)
+                    _raise_in(mine, _late(seconds) if late else Cancelled)
             return
 
     threading.Thread(target=look, name="watch", daemon=True).start()

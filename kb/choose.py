@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audit.records.finding import Finding, Semantics
+from audit.records.finding import DEFAULT_INCLUDE, Finding, Semantics
 from audit.records.patch import Why
 from kb.rulebook import load_rules
-
-DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
 
 
 @dataclass(frozen=True, slots=True)

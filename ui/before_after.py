@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from audit.export.arms import Bar, Metric, arm_labels, arms_of, bars_of, charted, only_one
-from audit.export.parts import Share, memory_shares, time_shares
+from audit.export.parts import memory_shares, time_shares
 from audit.export.step_walk import edit_by_edit, walk, what_is_left
 from audit.records.report import Report
 from ui.figures import change, ends, figure, marked, number, spread
@@ -94,12 +94,12 @@ def legend(report: Report) -> str:
     return f'{bar}<span><i class="gg-whisker"></i>{share}interval{steps}</span>'
 
 
-def _rows(shares: dict[str, list[Share]], provenance: str, metric: str) -> str:
+def _rows(shares: dict[str, list[float]], provenance: str, metric: str) -> str:
     rows = []
     for name, row in shares.items():
         cells = "".join(
             f'<td class="gg-number" data-metric="{metric}" data-provenance="{provenance}">'
-            f"{number(share.value) if share.value else '0'}</td>"
+            f"{number(share) if share else '0'}</td>"
             for share in row
         )
         swatch = '<i class="gg-swatch"></i>' if metric == "memory_part_gb" else ""
@@ -107,7 +107,7 @@ def _rows(shares: dict[str, list[Share]], provenance: str, metric: str) -> str:
     return "".join(rows)
 
 
-def _part_table(report: Report, first: str, shares: dict[str, list[Share]], metric: str) -> str:
+def _part_table(report: Report, first: str, shares: dict[str, list[float]], metric: str) -> str:
     arms = arm_labels(report)[: len(next(iter(shares.values())))]
     head = "".join(f'<th scope="col" class="gg-number">{arm}</th>' for arm in arms)
     return (
@@ -169,7 +169,7 @@ def memory_caption(report: Report) -> str:
     arm = report.after or report.before
     kind = f" {arm.memory_kind}" if arm and arm.memory_kind else ""
     said = "; ".join(
-        f"{name} " + " then ".join(f"{number(share.value)} GB" for share in row)
+        f"{name} " + " then ".join(f"{number(share)} GB" for share in row)
         for name, row in shares.items()
     )
     return (

@@ -9,8 +9,6 @@ from audit.records.metrics import Metrics
 from audit.records.report import Report
 from ui.figures import between, duration, ends, figure, marked, spread
 
-UNITS = {"tokens_per_s_per_gpu": " tok/s", "step_s": " s", "mfu": "", "peak_memory_gb": ""}
-
 
 def _pair(metric: str, before: Metrics | None, after: Metrics | None, unit: str) -> str:
     """`5,450 -> 15,400 tok/s`, or the only one of the two."""

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from audit.export.arms import arm_labels, arms_of
-from audit.export.parts import Share, memory_shares
+from audit.export.parts import memory_shares
 from audit.export.step_walk import walk
 from audit.records.base import Provenance
 from audit.records.report import Report
@@ -91,7 +91,7 @@ def time_chart(report: Report) -> go.Figure | None:
 
 
 def _memory_bar(
-    place: int, name: str, rows: list[Share], arms: list[str], provenance: list[Provenance]
+    place: int, name: str, rows: list[float], arms: list[str], provenance: list[Provenance]
 ) -> dict[str, Any]:
     colour = PARTS[place % len(PARTS)]
     return {
@@ -99,7 +99,7 @@ def _memory_bar(
         "orientation": "h",
         "name": name,
         "y": arms,
-        "x": [row.value for row in rows],
+        "x": list(rows),
         "width": 0.5,
         "marker": {
             "color": colour,

@@ -106,15 +106,6 @@ def text_kind(source: SourceText) -> TextKind:
     return "yaml"
 
 
-def looks_like_training(source: SourceText) -> bool:
-    """Whether some dialect takes the file for its own; broken text counts as not."""
-    try:
-        detect_dialect(source)
-    except InputError:
-        return False
-    return True
-
-
 def _surest(source: SourceText, kind: TextKind) -> Found | None:
     """The dialect of a kind of text with the highest score; None where none is enough."""
     best: Found | None = None

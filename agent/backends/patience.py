@@ -99,8 +99,7 @@ class Patience:
 
     def _look(self) -> None:
         if self.desk.cancelled():
-            message = "the owner cancelled the audit"
-            raise Cancelled(message)
+            raise Cancelled
 
 
 def usage_data(used: Usage, kind: UsageKind = "loop") -> UsageData:

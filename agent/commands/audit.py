@@ -145,8 +145,7 @@ def _follow(jobs: Jobs, started: Started, given: argparse.Namespace) -> int:
                 sys.stdout.write(event.model_dump_json() + "\n")
         raise
     if last is not None and last.type == "cancelled":
-        message = "the audit was cancelled"
-        raise Cancelled(message)
+        raise Cancelled
     report = report_of(last)
     if given.out:
         files = jobs.patched_files(started.audit_id, started.owner_token)

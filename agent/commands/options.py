@@ -7,10 +7,9 @@ import os
 from typing import NamedTuple, get_args
 
 from agent.commands.files import read_file
-from agent.request import DEFAULT_INCLUDE
 from agent.settings import Settings, read_settings
 from audit.records.errors import InputError, UserError
-from audit.records.finding import Semantics
+from audit.records.finding import DEFAULT_INCLUDE, Semantics
 from audit.records.workload import DataLengths
 
 

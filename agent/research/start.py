@@ -94,8 +94,7 @@ def _researched(
     (found,) = drive(_once(agent[0], backend))
     record(LogData(text=found.ended))
     if cancelled():
-        message = "the owner cancelled the audit"
-        raise Cancelled(message)
+        raise Cancelled
     return found
 
 

@@ -146,10 +146,6 @@ def _html(compared: Compared) -> Iterator[str]:
     yield f"<footer>{NOTE} Made by GPU Goblin: advice with sources, not a warranty.</footer>"
 
 
-def _unit(unit: str) -> str:
-    return f" {unit}" if unit else ""
-
-
 def _intervals(compared: Compared, metric: str) -> Iterator[tuple[str, Interval, Provenance]]:
     for letter, audit in _lettered(compared):
         found: Interval | None = getattr(audit.metrics, metric) if audit.metrics else None

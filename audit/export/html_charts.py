@@ -94,8 +94,8 @@ def memory_bars(report: Report) -> str:
         peak, provenance = peaks[place], arms[place][1].provenance
         inside, start = "", 0.0
         for colour, row in enumerate(shares.values()):
-            inside += _rect(start, row[place].value, top, f"p{colour % 9}", provenance)
-            start += row[place].value
+            inside += _rect(start, row[place], top, f"p{colour % 9}", provenance)
+            start += row[place]
         said = ""
         if peak:
             inside += _whisker(peak, top)
@@ -121,7 +121,7 @@ def _memory_table(report: Report, labels: Sequence[str]) -> str:
         + "".join(
             f'<td class="number" data-metric="memory_part_gb" '
             f'data-provenance="{report.provenance}">'
-            f"{number(share.value) if share.value else '0'}</td>"
+            f"{number(share) if share else '0'}</td>"
             for share in row
         )
         + "</tr>"

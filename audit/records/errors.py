@@ -8,9 +8,7 @@ GoblinError
 |   `-- SetupError         a missing key, package or server (exit status 1)
 |-- ModelMistake           fed back to the model as text: a wrong tool argument, an unknown id
 |-- RunFailed              a benchmark run ended without figures: a result, never a fallback
-`-- AuditStopped           ends the model's part; the rules still write the report
-    |-- Cancelled
-    `-- BudgetExceeded
+`-- Cancelled              the owner cancelled the audit
 
 Anything else is a bug and rises to the worker thread, which records an `error` event.
 """
@@ -106,13 +104,8 @@ class RunFailed(GoblinError):
     """A benchmark run ended without figures."""
 
 
-class AuditStopped(GoblinError):
-    """Ends the model's part of an audit."""
-
-
-class Cancelled(AuditStopped):
+class Cancelled(GoblinError):
     """The owner cancelled the audit."""
 
-
-class BudgetExceeded(AuditStopped):
-    """Turns, tokens, money or time are used up."""
+    def __init__(self) -> None:
+        super().__init__("the owner cancelled the audit")

@@ -9,6 +9,8 @@ from audit.records.base import Json, Record
 Severity = Literal["critical", "high", "medium", "low", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
 Semantics = Literal["neutral", "numerics", "dynamics"]
+DEFAULT_INCLUDE: frozenset[Semantics] = frozenset({"neutral", "numerics"})
+"""What a patch may do unasked: all but changes of what is learned."""
 """neutral: same maths up to summation order. numerics: another kernel or dtype.
 dynamics: changes what is learned; offered, never applied by default."""
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from audit.records.base import Json, Record
-from audit.records.finding import Semantics
+from audit.records.finding import FieldEdit, Semantics
 
 Cause = Literal["advice", "kept", "not_included", "unwanted", "unwritable", "plan", "measured"]
 """Why an edit is left out: no edit makes it, the user keeps the field, its kind is not included,
@@ -44,6 +44,11 @@ class Edit(Record):
     """The same for programs; None where it is applied."""
     advice: str | None = None
     """What to write by hand where the edit could not be made."""
+
+    @property
+    def asked(self) -> FieldEdit:
+        """What to change, as the text and a workload take it."""
+        return FieldEdit(field=self.field, value=self.after, remove=self.remove)
 
 
 class PatchStep(Record):

@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from audit.records.finding import FieldEdit, Finding, Semantics
-from kb.choose import DEFAULT_INCLUDE, Choice, choose_findings
+from audit.records.finding import DEFAULT_INCLUDE, FieldEdit, Finding, Semantics
+from kb.choose import Choice, choose_findings
 from kb.match import match_rules
 from kb.rulebook import load_rules
 from tests.kb.situations import make_case

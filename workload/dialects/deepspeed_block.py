@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-from audit.records.workload import FieldValue
 from workload.dialects.yaml_table import FieldReader
-from workload.source import SourceText
-from workload.splice.yaml_document import Document, Place
+from workload.splice.yaml_document import Place
 
 _STAGE_IN_NAME = re.compile(r"(?:zero|stage|z)[-_]?(?:stage)?[-_]?([0-3])(?![0-9])", re.IGNORECASE)
 
@@ -28,17 +26,6 @@ def read_deepspeed(reader: FieldReader, place: Place) -> None:
         reader.assumed("deepspeed_stage", int(found[1]), f"from the name {name}")
         if "offload" in name.lower():
             reader.assumed("offload_optimizer", "cpu", f"from the name {name}")
-
-
-def read_deepspeed_file(source: SourceText) -> dict[str, FieldValue]:
-    """The fields of a DeepSpeed JSON that was uploaded beside the training file.
-
-    Raises:
-        InputError: broken JSON.
-    """
-    reader = FieldReader(Document(source, "pyyaml"), "deepspeed", {})
-    _read_block(reader, "")
-    return reader.fields
 
 
 def _read_block(reader: FieldReader, above: str) -> None:
