@@ -12,7 +12,6 @@ from audit.records.base import Json
 from workload.dialects.deepspeed_block import read_deepspeed
 from workload.dialects.yaml_table import FieldReader
 from workload.normalise import canonical
-from workload.splice.yaml_document import Place
 
 LEGACY_ATTENTION = {
     "xformers_attention": "xformers",
@@ -46,12 +45,6 @@ def finish(reader: FieldReader) -> None:
     _tracking(reader)
 
 
-def _held(reader: FieldReader, path: str) -> Place | None:
-    """The place of a key that is set to something else than null, false or empty."""
-    place = reader.document.place(path)
-    return place if place is not None and reader.document.plain(place.value) else None
-
-
 def _task(reader: FieldReader) -> None:
     for path, value in (
         ("rl", None),
@@ -59,26 +52,26 @@ def _task(reader: FieldReader) -> None:
         ("process_reward_model", "reward"),
         ("pretraining_dataset", "pretrain"),
     ):
-        place = _held(reader, path)
+        place = reader.held(path)
         if place is not None:
             word = value or canonical("task", reader.document.plain(place.value))
             reader.stated("task", place, word)
             break
     else:
         reader.default("task", "sft")
-    block = _held(reader, "trl")
+    block = reader.held("trl")
     if block is not None and reader.value("task") in ("grpo", "gdpo"):
         reader.stated("grpo_block", block, reader.document.plain(block.value))
 
 
 def _method(reader: FieldReader) -> None:
-    dora = _held(reader, "peft_use_dora")
+    dora = reader.held("peft_use_dora")
     if dora is not None and reader.value("finetune_method") == "lora":
         reader.stated("finetune_method", dora, "dora")
     if reader.is_open("finetune_method"):
         reader.default("finetune_method", "full")
     for path, bits in (("load_in_4bit", 4), ("load_in_8bit", 8), ("gptq", 4)):
-        place = _held(reader, path)
+        place = reader.held(path)
         if place is not None:
             reader.stated("quant_bits", place, bits)
             break
@@ -88,12 +81,12 @@ def _method(reader: FieldReader) -> None:
             reader.stated("quant_bits", off, None)
         else:
             reader.default("quant_bits", None)
-    kind = _held(reader, "bnb_config_kwargs.bnb_4bit_quant_type")
+    kind = reader.held("bnb_config_kwargs.bnb_4bit_quant_type")
     if kind is not None:
         reader.stated("quant_type", kind, str(reader.document.plain(kind.value)).lower())
     elif reader.value("quant_bits") == 4:
         reader.default("quant_type", "nf4")
-    linear = _held(reader, "lora_target_linear")
+    linear = reader.held("lora_target_linear")
     if linear is not None and not reader.is_stated("lora_target_modules"):
         reader.stated("lora_target_modules", linear, "all-linear")
 
@@ -116,13 +109,13 @@ def _attention(reader: FieldReader) -> None:
     if reader.is_stated("attn_implementation"):
         return
     for path, value in LEGACY_ATTENTION.items():
-        place = _held(reader, path)
+        place = reader.held(path)
         if place is not None:
             reader.stated("attn_implementation", place, value)
             message = f"{path} is deprecated: write attn_implementation: {value}"
             reader.notice("deprecated", message, place)
             return
-    if _held(reader, "gemma4_hybrid_attn_impl") is not None:
+    if reader.held("gemma4_hybrid_attn_impl") is not None:
         reader.derived(
             "attn_implementation", "flash_attention_2", "gemma4_hybrid_attn_impl needs it"
         )
@@ -141,7 +134,7 @@ def _checkpointing(reader: FieldReader) -> None:
         reader.notice("deprecated", message, place)
     if mode and reader.is_open("gradient_checkpointing_reentrant"):
         offload = reader.document.value("activation_offloading") == "hidden_states"
-        partly = _held(reader, "unfrozen_parameters") or _held(reader, "rl")
+        partly = reader.held("unfrozen_parameters") or reader.held("rl")
         block = reader.document.value("gradient_checkpointing_kwargs")
         value = not (partly or block is not None or offload)
         why = "axolotl sets use_reentrant true where gradient_checkpointing_kwargs is not given"
@@ -152,7 +145,7 @@ def _checkpointing(reader: FieldReader) -> None:
 
 def _lengths(reader: FieldReader) -> None:
     if reader.document.value("pad_to_sequence_len") is None:
-        packs, rewards = reader.value("packing"), _held(reader, "reward_model")
+        packs, rewards = reader.value("packing"), reader.held("reward_model")
         if packs or rewards:
             why = "sample_packing and reward_model turn pad_to_sequence_len on"
             reader.derived("pad_to_max_length", True, why)
@@ -168,7 +161,7 @@ def _lengths(reader: FieldReader) -> None:
 
 def _data(reader: FieldReader) -> None:
     for name in ("datasets", "pretraining_dataset"):
-        place = _held(reader, name)
+        place = reader.held(name)
         if place is None:
             continue
         paths = _paths(reader.document.plain(place.value))
@@ -208,14 +201,14 @@ def _kernels(reader: FieldReader) -> None:
         reader.stated("liger", place, bool(flags))
     else:
         reader.default("liger", False)
-    kernels = [name for name in LORA_KERNELS if _held(reader, name)]
+    kernels = [name for name in LORA_KERNELS if reader.held(name)]
     source = "kernels switched on in the file"
     if not kernels and _kernels_by_default(reader):
         kernels, source = list(LORA_KERNELS), "axolotl turns its LoRA kernels on by itself"
     cut = reader.document.value("cut_cross_entropy")
     if any(CUT_PLUGIN in name for name in listed) and cut is not False:
         kernels.append("cut_cross_entropy")
-    if _held(reader, "chunked_cross_entropy"):
+    if reader.held("chunked_cross_entropy"):
         kernels.append("chunked_cross_entropy")
     reader.derived("fused_kernels", kernels, source)
 
@@ -229,14 +222,12 @@ def _kernels_by_default(reader: FieldReader) -> bool:
         adapter in ("lora", "qlora")
         and not any(value is not None for value in given)
         and not (adapter == "lora" and document.value("load_in_8bit"))
-        and not any(
-            _held(reader, name) for name in ("rl", "trust_remote_code", "nvfp4_merge_aware")
-        )
+        and not any(reader.held(name) for name in ("rl", "trust_remote_code", "nvfp4_merge_aware"))
     )
 
 
 def _sharding(reader: FieldReader) -> None:
-    place = _held(reader, "fsdp_config") or _held(reader, "fsdp")
+    place = reader.held("fsdp_config") or reader.held("fsdp")
     if place is not None:
         reader.stated("fsdp", place, True)
         if reader.is_open("fsdp_cpu_offload"):
@@ -246,7 +237,7 @@ def _sharding(reader: FieldReader) -> None:
             reader.notice("deprecated", "the fsdp list is deprecated: write fsdp_config", old)
     else:
         reader.default("fsdp", False)
-    deepspeed = _held(reader, "deepspeed")
+    deepspeed = reader.held("deepspeed")
     if deepspeed is not None:
         read_deepspeed(reader, deepspeed)
 
@@ -264,11 +255,11 @@ def _intervals(reader: FieldReader) -> None:
 
 def _precision(reader: FieldReader) -> None:
     """utils/config resolve_dtype: `bfloat16` and `float16` name the dtype of the weights alone."""
-    whole = _held(reader, "bfloat16")
+    whole = reader.held("bfloat16")
     if whole is not None and not reader.value("bf16"):
         reader.stated("bf16", whole, True)  # the builder takes bf16 or bfloat16
     bf16, fp16 = reader.value("bf16"), reader.value("fp16")
-    half = fp16 or _held(reader, "float16") or reader.document.value("load_in_8bit")
+    half = fp16 or reader.held("float16") or reader.document.value("load_in_8bit")
     if (bf16 == "auto" and not fp16) or (bf16 and bf16 != "auto") or whole is not None:
         dtype = "bf16"
     else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from audit.records.base import Json
 from workload.dialects.class_paths import optimizer_name
 from workload.dialects.yaml_table import FieldReader
-from workload.splice.yaml_document import Place
 
 PRECISIONS = {
     "bf16-true": "bf16",
@@ -66,12 +65,6 @@ def _has(reader: FieldReader, name: str) -> bool:
     return found is not None and found.origin != "default"
 
 
-def _held(reader: FieldReader, path: str) -> Place | None:
-    """The place of a key that is set to something else than null, false or empty."""
-    place = reader.document.place(path)
-    return place if place is not None and reader.document.plain(place.value) else None
-
-
 def _task(reader: FieldReader, pretrains: bool) -> None:
     place = reader.document.place("model_name")
     if pretrains and place is not None:
@@ -82,7 +75,7 @@ def _task(reader: FieldReader, pretrains: bool) -> None:
 
 def _method(reader: FieldReader, pretrains: bool) -> None:
     keys = [name for name in ("lora_r", "lora_alpha", *MODULES) if reader.document.place(name)]
-    quantised = _held(reader, "quantize")
+    quantised = reader.held("quantize")
     if quantised is not None:
         text = str(reader.document.plain(quantised.value))
         reader.stated("quant_bits", quantised, 8 if "int8" in text else 4)
@@ -116,7 +109,7 @@ def _modules(reader: FieldReader) -> None:
 
 
 def _precision(reader: FieldReader) -> None:
-    place = _held(reader, "precision")
+    place = reader.held("precision")
     word = str(reader.document.plain(place.value)) if place is not None else None
     if word is None:
         why = "precision null is bf16-mixed on a card that has it"
@@ -138,7 +131,7 @@ def _optimizer(reader: FieldReader) -> None:
     for name, default in (("learning_rate", 1e-3), ("weight_decay", 0.01)):
         if name not in reader.fields:
             reader.default(name, default, "torch.optim.AdamW")
-    quantised = _held(reader, "quantize")
+    quantised = reader.held("quantize")
     if quantised is not None:
         message = "with quantize LitGPT takes the paged AdamW of bitsandbytes instead"
         reader.notice("note", message, place or quantised)
@@ -183,7 +176,7 @@ def _sharding(reader: FieldReader, pretrains: bool) -> None:
         why = "litgpt pretrain shards over several devices and checkpoints nothing"
     reader.derived("fsdp", many, why)
     reader.derived("gradient_checkpointing", many and not pretrains, why)
-    quantised = _held(reader, "quantize")
+    quantised = reader.held("quantize")
     if many and quantised is not None:
         message = "the run does not start: LitGPT quantises on one device only"
         reader.notice("conflict", message, quantised)

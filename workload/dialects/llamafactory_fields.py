@@ -10,7 +10,6 @@ from workload.dialects.data_order import read_order
 from workload.dialects.deepspeed_block import read_deepspeed
 from workload.dialects.yaml_table import FieldReader
 from workload.normalise import canonical
-from workload.splice.yaml_document import Place
 
 ATTENTION = {
     "fa2": "flash_attention_2",
@@ -80,19 +79,13 @@ def finish(reader: FieldReader) -> None:
     _checkpointing(reader)
     read_order(reader)
     _kernels(reader)
-    place = _held(reader, "deepspeed")
+    place = reader.held("deepspeed")
     if place is not None:
         read_deepspeed(reader, place)
-    sharded = _held(reader, "fsdp")
+    sharded = reader.held("fsdp")
     if sharded is not None:
         reader.stated("fsdp", sharded, True)
     _purpose(reader)
-
-
-def _held(reader: FieldReader, path: str) -> Place | None:
-    """The place of a key that is set to something else than null, false or empty."""
-    place = reader.document.place(path)
-    return place if place is not None and reader.document.plain(place.value) else None
 
 
 def _method(reader: FieldReader) -> None:
@@ -104,7 +97,7 @@ def _method(reader: FieldReader) -> None:
             if not reader.is_stated(name):
                 reader.fields.pop(name, None)
         return
-    word = "dora" if _held(reader, "use_dora") else "qlora" if bits else "lora"
+    word = "dora" if reader.held("use_dora") else "qlora" if bits else "lora"
     if place is not None:
         reader.stated("finetune_method", place, word)
     else:
@@ -131,14 +124,14 @@ def _packing(reader: FieldReader) -> None:
 
 def _optimizer(reader: FieldReader) -> None:
     for key, name in OPTIMIZER_SWITCHES.items():
-        place = _held(reader, key)
+        place = reader.held(key)
         if place is not None:
             reader.stated("optimizer", place, name)
             return
 
 
 def _precision(reader: FieldReader) -> None:
-    pure = _held(reader, "pure_bf16")
+    pure = reader.held("pure_bf16")
     if pure is not None and not reader.document.value("bf16"):
         reader.stated("bf16", pure, True)
     if reader.value("bf16"):
@@ -163,7 +156,7 @@ def _checkpointing(reader: FieldReader) -> None:
 
 def _kernels(reader: FieldReader) -> None:
     names = [
-        name for name in ("use_unsloth", "use_unsloth_gc", "use_v1_kernels") if _held(reader, name)
+        name for name in ("use_unsloth", "use_unsloth_gc", "use_v1_kernels") if reader.held(name)
     ]
     reader.derived("fused_kernels", names, "kernels switched on in the file")
     if reader.value("report_to") is not None:

@@ -13,7 +13,7 @@ from workload.dialects.yaml_dialect import Special, YamlDialect
 from workload.dialects.yaml_table import FieldReader, Key
 from workload.normalise import canonical
 from workload.splice.keys import insert_key, set_value
-from workload.splice.yaml_document import Document, Place
+from workload.splice.yaml_document import Document
 
 TABLE = (
     Key("model_id", ("model_name_or_path",)),
@@ -81,21 +81,16 @@ def finish(reader: FieldReader) -> None:
     if reader.value("packing"):
         reader.derived("padding_free", True, "packing joins samples without padding")
     for path in ("dataset_mixer", "dataset_mixer_list", "dataset_name"):
-        place = _held(reader, path)
+        place = reader.held(path)
         names = _names(path, reader.document.plain(place.value)) if place is not None else []
         if place is not None and names:
             reader.stated("datasets", place, names)
             break
 
 
-def _held(reader: FieldReader, path: str) -> Place | None:
-    place = reader.document.place(path)
-    return place if place is not None and reader.document.plain(place.value) else None
-
-
 def _task(reader: FieldReader) -> None:
     for path in ("loss_type", "beta", "gamma_beta_ratio"):
-        place = _held(reader, path)
+        place = reader.held(path)
         if place is not None:
             reader.assumed("task", "dpo", f"the script decides it; the key {path} is that of DPO")
             return
@@ -103,7 +98,7 @@ def _task(reader: FieldReader) -> None:
 
 
 def _method(reader: FieldReader) -> None:
-    quantised, lora = _held(reader, "use_qlora"), _held(reader, "use_lora")
+    quantised, lora = reader.held("use_qlora"), reader.held("use_lora")
     if quantised is not None:
         reader.stated("finetune_method", quantised, "qlora")
         reader.stated("quant_bits", quantised, 4)
@@ -124,9 +119,9 @@ def _method(reader: FieldReader) -> None:
 
 
 def _optimizer(reader: FieldReader) -> None:
-    paged = _held(reader, "use_qlora") or _held(reader, "dpo_use_paged_optimizer")
+    paged = reader.held("use_qlora") or reader.held("dpo_use_paged_optimizer")
     if paged is not None:
-        word = "paged_adamw_8bit" if _held(reader, "use_8bit_optimizer") else "paged_adamw_32bit"
+        word = "paged_adamw_8bit" if reader.held("use_8bit_optimizer") else "paged_adamw_32bit"
         reader.derived("optimizer", word, f"{paged.path} takes the paged AdamW of bitsandbytes")
     elif reader.document.value("fused_optimizer") is False:
         reader.derived("optimizer", "adamw_torch", "fused_optimizer: false")

@@ -11,7 +11,6 @@ from workload.dialects.deepspeed_block import read_deepspeed
 from workload.dialects.defaults.hugging_face import config_defaults
 from workload.dialects.trl_recipe_task import CONFIG_OF, guess_task
 from workload.dialects.yaml_table import FieldReader
-from workload.splice.yaml_document import Place
 
 DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 GRPO_KEYS = (
@@ -41,18 +40,12 @@ def finish(reader: FieldReader) -> None:
     _data(reader)
     read_order(reader)
     _variables(reader)
-    deepspeed = _held(reader, "deepspeed")
+    deepspeed = reader.held("deepspeed")
     if deepspeed is not None:
         read_deepspeed(reader, deepspeed)
-    sharded = _held(reader, "fsdp")
+    sharded = reader.held("fsdp")
     if sharded is not None:
         reader.stated("fsdp", sharded, True)
-
-
-def _held(reader: FieldReader, path: str) -> Place | None:
-    """The place of a key that is set to something else than null, false or empty."""
-    place = reader.document.place(path)
-    return place if place is not None and reader.document.plain(place.value) else None
 
 
 def _task(reader: FieldReader) -> None:
@@ -89,7 +82,7 @@ def _method(reader: FieldReader) -> None:
     use = reader.document.place("use_peft")
     on = use is not None and bool(reader.document.plain(use.value))
     if use is not None and on:
-        word = "dora" if _held(reader, "use_dora") else "qlora" if bits else "lora"
+        word = "dora" if reader.held("use_dora") else "qlora" if bits else "lora"
         reader.stated("finetune_method", use, word)
         return
     if use is not None:
@@ -106,11 +99,11 @@ def _method(reader: FieldReader) -> None:
 
 def _bits(reader: FieldReader) -> int | None:
     for key, bits in (("load_in_4bit", 4), ("load_in_8bit", 8)):
-        place = _held(reader, key)
+        place = reader.held(key)
         if place is None:
             continue
         reader.stated("quant_bits", place, bits)
-        kind = _held(reader, "bnb_4bit_quant_type")
+        kind = reader.held("bnb_4bit_quant_type")
         if bits == 4 and kind is not None:
             reader.stated("quant_type", kind, str(reader.document.plain(kind.value)).lower())
         elif bits == 4:
@@ -150,7 +143,7 @@ def _data(reader: FieldReader) -> None:
         "dataset_name",
         "dataset_id_or_path",
     ):
-        place = _held(reader, path)
+        place = reader.held(path)
         names = _names(document.plain(place.value)) if place is not None else []
         if place is not None and names:
             reader.stated("datasets", place, names)

@@ -101,6 +101,11 @@ class FieldReader:
         places = held or found
         return places[0] if places else None
 
+    def held(self, path: str) -> Place | None:
+        """The place of a key that is set to something else than null, false or empty."""
+        place = self.document.place(path)
+        return place if place is not None and self.document.plain(place.value) else None
+
     def stated(self, name: str, place: Place, value: Json) -> None:
         """A field that the file states at `place`; an invalid number is unknown, with a notice."""
         raw = self.document.plain(place.value)
