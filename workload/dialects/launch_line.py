@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from workload.dialects.shell_command import Command
-from workload.dialects.shell_values import Field, Piece, resplit
+from workload.dialects.shell_values import MANY, Field, Piece, resplit
 
 _FLAG = re.compile(r"--?[A-Za-z][\w.:-]*")
 _NUMBER = re.compile(r"-\d")
@@ -260,7 +260,7 @@ def _arguments(launch: Launch, fields: list[Field]) -> None:
                 continue
             values: list[Field] = []
             while at < len(fields) and not _is_flag(fields[at]):
-                if fields[at].opaque and values:
+                if fields[at].opaque and (values or fields[at].why == MANY):
                     break
                 values.append(fields[at])
                 at += 1

@@ -7,7 +7,7 @@ will get them (`launch_programs`); what only a run would tell is unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from audit.records.base import Json
 from audit.records.errors import InputError
@@ -15,14 +15,13 @@ from audit.records.finding import FieldEdit
 from audit.records.workload import FieldValue, Notice
 from workload.dialects import CannotEdit, Change, Detection, NamedFile, Reading
 from workload.dialects.launch_document import LaunchDocument, make_document
-from workload.dialects.launch_line import Flag, Launch, read_launch
-from workload.dialects.launch_programs import TRAINING, Program, find_program
-from workload.dialects.launch_world import Set, World, slurm
-from workload.dialects.shell_command import Command, Script
-from workload.dialects.shell_values import Piece, Value, whole
-from workload.dialects.shell_walk import walk_shell
+from workload.dialects.launch_line import Flag
+from workload.dialects.launch_programs import TRAINING
+from workload.dialects.launch_run import LaunchRun, find_launch
+from workload.dialects.launch_world import World
+from workload.dialects.shell_command import Command
+from workload.dialects.shell_values import told, whole
 from workload.source import SourceText
-from workload.splice.shell_text import ShellText, read_shell
 
 LAUNCHERS_READ = (
     "torchrun, accelerate launch, deepspeed, python, llamafactory-cli train, swift sft|pt|rlhf, "
@@ -30,29 +29,6 @@ LAUNCHERS_READ = (
 )
 RAY = frozenset({"openrlhf", "verl_sft"})
 """Frameworks that start their processes themselves, where no launcher does."""
-_SLURM = {
-    "SLURM_NNODES": "nodes",
-    "SLURM_JOB_NUM_NODES": "nodes",
-    "SLURM_NTASKS_PER_NODE": "ntasks-per-node",
-    "SLURM_GPUS_PER_NODE": "gpus-per-node",
-    "SLURM_GPUS_ON_NODE": "gpus-per-node",
-    "SLURM_NTASKS": "ntasks",
-    "SLURM_CPUS_PER_TASK": "cpus-per-task",
-}
-"""Variables that Slurm sets from the directives of a job."""
-
-
-@dataclass
-class LaunchRun:
-    """The launch line of a script that trains, and what it trains with."""
-
-    shell: ShellText
-    script: Script
-    launch: Launch
-    program: Program
-    asked: dict[str, Set]
-    others: list[Launch] = field(default_factory=list)
-    """Further lines that train."""
 
 
 @dataclass
@@ -65,35 +41,6 @@ class LaunchReading:
     world: World
     from_config: str = ""
     """Name of the config file that the line names."""
-
-
-def find_launch(source: SourceText) -> LaunchRun | None:
-    """The first launch line that trains; None where there is none."""
-    shell = read_shell(source.text)
-    script, asked = _walk(shell)
-    run: LaunchRun | None = None
-    for command in script.commands:
-        launch = read_launch(command)
-        program = find_program(launch) if launch is not None else None
-        if launch is None or program is None:
-            continue
-        if run is None:
-            run = LaunchRun(shell, script, launch, program, asked)
-        else:
-            run.others.append(launch)
-    return run
-
-
-def _walk(shell: ShellText) -> tuple[Script, dict[str, Set]]:
-    """Walks a script in which Slurm's variables are what its directives say."""
-    script = walk_shell(shell)
-    asked = slurm(script.directives)
-    held = {
-        name: Value((Piece(str(asked[option].value), asked[option].at),))
-        for name, option in _SLURM.items()
-        if option in asked
-    }
-    return (walk_shell(shell, held) if held else script), asked
 
 
 class LauncherDialect:
@@ -210,7 +157,7 @@ class _LaunchReader:
                 file=self.source.name,
                 line=self.line(source.start) if source else None,
                 key=_spelt(source) if source else None,
-                source=_why(source) if source else "an option is not known",
+                source=self._told(source) if source else "an option is not known",
             )
         if flag is not None:
             update: dict[str, Json] = {"line": self.line(flag.start), "key": _spelt(flag)}
@@ -228,6 +175,11 @@ class _LaunchReader:
             why = f"{value.source}; the script, which was not uploaded, may set another"
             return value.model_copy(update={"origin": "assumed", "source": why})
         return value
+
+    def _told(self, flag: Flag) -> str:
+        """Why an option is unknown, with all that it may be."""
+        pieces = (piece for value in flag.values for piece in value.pieces if piece.why)
+        return next((told(piece, self.line) for piece in pieces), "")
 
     def _program(self, inner: Reading) -> None:
         """Framework and task, by the line itself."""
@@ -313,7 +265,7 @@ class _LaunchReader:
             place = next((piece.at for piece in text if piece.at is not None), at)
             held = {"file": self.source.name, "line": self.line(place), "key": name}
             if value is None:
-                why = next((piece.why for piece in text if piece.why), "")
+                why = next((told(piece, self.line) for piece in text if piece.why), "")
                 self.fields[f"env:{name}"] = FieldValue(
                     value=None, origin="unknown", source=why, **held
                 )

@@ -14,6 +14,7 @@ from workload.dialects.script_loop import gone_over, last_of_range, note_loop, s
 from workload.dialects.script_names import classify
 from workload.dialects.script_parse import parse_script
 from workload.dialects.script_scene import MAX_CALLS, MAX_STEPS, Arguments, Exits, Scene
+from workload.dialects.script_signs import may_train
 from workload.dialects.script_statements import PLAIN_STEPS, Flow
 from workload.dialects.script_values import (
     Key,
@@ -46,6 +47,9 @@ def read_scene(source: SourceText) -> Scene:
     """
     tree = source.parsed(parse_script)
     scene = Scene(call, enter, source.name, tree, given=source.options)
+    if not may_train(tree):  # a library: nothing that the walk finds would be a training run
+        scene.end()
+        return scene
     walk(scene, tree.body)
     scene.stored = Counter(
         node.id

@@ -47,6 +47,8 @@ class Script:
     commands: list[Command] = field(default_factory=list)
     directives: list[tuple[str, int]] = field(default_factory=list)
     """The lines `#SBATCH ...` with their offsets."""
+    cut: int | None = None
+    """Offset of the first command that is not walked, because there are too many."""
 
 
 @dataclass
@@ -65,6 +67,12 @@ class Block:
     """Of a loop: its body has begun."""
     pattern: bool = False
     """In a `case`, before the `)` of a pattern."""
+    subject: str | None = None
+    """Of a `case`: what is compared with the patterns, where it is known."""
+    matched: bool = False
+    """A pattern of the `case` fits what is known."""
+    words: list[Word] = field(default_factory=list)
+    """The patterns before the next `)`."""
 
 
 def known_value(value: Value | None) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workload.dialects.shell_values import Text, whole
+from workload.dialects.shell_values import Text, is_outside, whole
 from workload.splice.shell_text import Word
 
 
@@ -28,12 +28,6 @@ def condition(texts: list[Text], words: list[Word]) -> bool | None:
             return None
         return _compare(left, sign, right)
     return None
-
-
-def is_outside(text: Text) -> bool:
-    """Whether a text is a variable or an argument that only the caller could have set."""
-    held = [piece for piece in text if piece.text or piece.why]
-    return len(held) == 1 and held[0].why.endswith("is not set in this file")
 
 
 def takes_arguments(words: list[Word]) -> bool:

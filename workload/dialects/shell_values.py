@@ -18,8 +18,18 @@ from workload.splice.shell_text import Part, Word
 _BLANKS = re.compile(r"\s+")
 _WHOLE = re.compile(r"\s*-?\d+\s*")
 MAX_FIELDS = 4_000
+"""Arguments that one word, or one command, becomes."""
+NOT_SET = "is not set in this file"
+MANY = "a command with very many arguments"
 MAX_TEXT = 200_000
 MAX_PIECES = 400
+
+
+class Choice(NamedTuple):
+    """One of the texts that a value may be; '' where it would not be set."""
+
+    text: str
+    at: int | None
 
 
 class Piece(NamedTuple):
@@ -29,6 +39,8 @@ class Piece(NamedTuple):
     at: int | None = None
     """Offset in the script where these very characters stand."""
     why: str = ""
+    choices: tuple[Choice, ...] = ()
+    """All that it may be, where the script shows it."""
 
 
 Text = tuple[Piece, ...]
@@ -91,6 +103,21 @@ class Field:
         return held[0].at, held[0].at + len(held[0].text)
 
 
+def is_outside(text: Text) -> bool:
+    """Whether a text is a variable or an argument that only the caller could have set."""
+    held = [piece for piece in text if piece.text or piece.why]
+    return len(held) == 1 and held[0].why.endswith(NOT_SET)
+
+
+def told(piece: Piece, line_of: Callable[[int], int]) -> str:
+    """Why a piece is unknown, with all that it may be."""
+    shown = [
+        f"{one.text[:80] or 'not set'}{f' (line {line_of(one.at)})' if one.at is not None else ''}"
+        for one in piece.choices
+    ]
+    return f"{piece.why}: {' or '.join(shown)}" if shown else piece.why
+
+
 def whole(pieces: Text) -> str | None:
     """The text of pieces that are all known."""
     return None if any(piece.why for piece in pieces) else "".join(one.text for one in pieces)
@@ -124,7 +151,21 @@ class Variables:
             return self.join(part.default) if whole(value.text) else value.text
         if part.operator.startswith(":") and whole(value.text) == "":
             return self.join(part.default) if part.operator in (":-", ":=") else ()
+        if part.operator in ("-", ":-", "=", ":="):
+            return self._or_default(part, value)
         return value.text
+
+    def _or_default(self, part: Part, value: Value) -> Text:
+        """`${NAME:-default}` of a name that may be empty: one that only the caller could set."""
+        if part.operator.startswith(":") and is_outside(value.text):
+            return self.join(part.default)
+        one = value.text[0] if len(value.text) == 1 else Piece("")
+        default = whole(self.join(part.default))
+        if default is None or all(choice.text for choice in one.choices):
+            return value.text
+        at = next((piece.at for piece in self.join(part.default)), part.start)
+        given = [choice for choice in one.choices if choice.text not in ("", default)]
+        return (one._replace(choices=(*given, Choice(default, at))),)
 
     def _unset(self, part: Part, value: Value | None) -> Text:
         """A variable that the script does not set, or an array read in another way."""
@@ -135,7 +176,7 @@ class Variables:
             if part.operator in ("=", ":="):
                 self.held[part.name] = Value(default)
             return default
-        return (Piece("", part.start, f"${part.name} is not set in this file"),)
+        return (Piece("", part.start, f"${part.name} {NOT_SET}"),)
 
     def part(self, part: Part) -> Text:
         """The pieces of one part as if quoted."""
@@ -184,7 +225,7 @@ class Variables:
                         now.append(bit)
         if now or open_:
             found.append(Field(_merged(now), word, quoted))
-        return found[:MAX_FIELDS]
+        return _few(found, word)
 
     def _several(self, word: Word) -> list[Field] | None:
         """The elements of `"${NAME[@]}"`, what stands for `"$@"`; None for any other word."""
@@ -194,7 +235,7 @@ class Variables:
         part = variables[0]
         value = self.held.get(part.name)
         if part.index in ("[@]", "[*]") and value is not None and value.fields is not None:
-            return [Field(one, word, True) for one in value.fields[:MAX_FIELDS]]
+            return _few([Field(one, word, True) for one in value.fields[: MAX_FIELDS + 1]], word)
         return [Field(self.part(part), word, False)] if part.name in "@*" else None
 
     def _number(self, expression: str) -> int | None:
@@ -206,6 +247,13 @@ class Variables:
         value = self.held.get(match[1])
         text = whole(value.text) if value is not None and value.fields is None else None
         return f" {text} " if text is not None and _WHOLE.fullmatch(text) else "?"
+
+
+def _few(fields: list[Field], word: Word) -> list[Field]:
+    """The arguments of a word; of very many, the rest is not known."""
+    if len(fields) <= MAX_FIELDS:
+        return fields
+    return [*fields[:MAX_FIELDS], Field((Piece("", word.start, MANY),), word, False)]
 
 
 def _merged(pieces: Iterable[Piece]) -> Text:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from workload.dialects.shell_branches import behind, forget, one_of, read_pattern
 from workload.dialects.shell_command import (
     ASSIGNMENT,
     Assigned,
@@ -17,11 +18,19 @@ from workload.dialects.shell_command import (
     Command,
     Script,
     array_name,
-    known_value,
     opens_array,
 )
 from workload.dialects.shell_conditions import condition, takes_arguments
-from workload.dialects.shell_values import Piece, Text, Value, Variables, whole
+from workload.dialects.shell_values import (
+    MANY,
+    MAX_FIELDS,
+    Field,
+    Piece,
+    Text,
+    Value,
+    Variables,
+    whole,
+)
 from workload.splice.shell_text import Operator, Part, ShellText, Token, Word
 
 _DECLARES = frozenset({"export", "declare", "typeset", "local", "readonly"})
@@ -55,6 +64,8 @@ class _Walk:
             if len(self.blocks) > MAX_BLOCKS:
                 break
             at = self._step(at)
+        if at < len(self.tokens):
+            self.script.cut = self.tokens[at].start
         return self.script
 
     def _step(self, at: int) -> int:
@@ -89,9 +100,10 @@ class _Walk:
             self.blocks.pop()
             self.variables = top.before
         elif token.text in (";;", ";&", ";;&") and top is not None and top.kind == "case":
-            top.branches.append(self.variables)
+            if top.live:
+                top.branches.append(self.variables)
             self.variables = top.before.copy()
-            top.pattern = True
+            top.pattern, top.words = True, []
 
     def _pattern(self, at: int, top: Block) -> int:
         """Past the pattern of a `case`, up to its `)`."""
@@ -99,7 +111,9 @@ class _Walk:
         if isinstance(token, Word) and token.plain == "esac":
             self._close("case")
         elif isinstance(token, Operator) and token.text == ")":
-            top.pattern = False
+            read_pattern(top, top.words)
+        elif isinstance(token, Word):
+            top.words.append(token)
         return at + 1
 
     def _open(self, word: str, at: int) -> int:
@@ -114,6 +128,8 @@ class _Walk:
                 at += 1
                 if isinstance(token, Word) and token.plain == "in":
                     break
+                if isinstance(token, Word) and token.plain != "case":
+                    block.subject = whole(self.variables.join(token.parts))
             block.pattern = True
             return at
         return at + 1
@@ -134,10 +150,8 @@ class _Walk:
             at += 1
         if isinstance(name, Word) and name.plain is not None:
             fields = [one for word in words[1:] for one in self.variables.fields(word)]
-            value: Text = (Piece("", name.start, f"${name.plain} changes in a loop"),)
-            if len(fields) == 1:
-                value = fields[0].pieces
-            self.variables.held[name.plain] = Value(value)
+            texts = [one.pieces for one in fields]
+            self.variables.held[name.plain] = Value(one_of(name.plain, name.start, texts))
         return at
 
     def _enter(self, word: str | None, top: Block | None) -> None:
@@ -166,41 +180,19 @@ class _Walk:
         while self.blocks:
             block = self.blocks.pop()
             if block.kind == "function" and kind == "group":
-                self._forget(block, "a function of the script sets it")
+                forget(block, self.variables, "a function of the script sets it")
                 return
             if block.kind == kind:
                 self._merge(block)
                 return
 
     def _merge(self, block: Block) -> None:
-        if block.kind == "group":
-            return
-        if block.kind == "loop":
-            if block.decided is False:
-                self.variables = block.before
-            else:
-                self._forget(block, "a loop of the script sets it")
-            return
-        ends = [*block.branches, *([self.variables] if block.live else [])]
-        if block.kind == "case" or not (block.has_else or block.decided is True):
-            ends.append(block.before)
-        if block.decided is True and block.branches:
-            ends = block.branches[:1]
-        first = ends[0] if ends else block.before
-        merged = first.copy()
-        for name in set().union(*(one.held for one in ends)) if ends else ():
-            values = [one.held.get(name) for one in ends]
-            if any(value != values[0] for value in values[1:]):
-                why = (Piece("", None, "it depends on a condition"),)
-                same = {known_value(value) for value in values}
-                merged.held[name] = Value(why) if len(same) > 1 else (values[0] or Value(why))
-        self.variables = merged
-
-    def _forget(self, block: Block, why: str) -> None:
-        """What was set inside is not known behind."""
-        for name, value in self.variables.held.items():
-            if block.before.held.get(name) != value:
-                self.variables.held[name] = Value((Piece("", None, why),))
+        if block.kind == "loop" and block.decided is not False:
+            forget(block, self.variables, "a loop of the script sets it")
+        elif block.kind == "loop":
+            self.variables = block.before
+        elif block.kind != "group":
+            self.variables = behind(block, self.variables)
 
     def _is_definition(self, at: int) -> bool:
         following = self.tokens[at + 1 : at + 3]
@@ -213,13 +205,8 @@ class _Walk:
             at += 1
             if isinstance(token, Word) and token.plain == "{":
                 break
-            if isinstance(token, Operator) and token.text == "\n" and self._is_body(at):
-                continue
         self.blocks.append(Block("function", self.variables.copy()))
         return at
-
-    def _is_body(self, at: int) -> bool:
-        return at < len(self.tokens)
 
     def _command(self, at: int) -> int:
         """One simple command, up to the operator that ends it."""
@@ -331,7 +318,7 @@ class _Walk:
                 self.variables.held[one.name] = Value(one.value)
             return
         self._builtin(name, words, document)
-        fields = tuple(one for word in words for one in self.variables.fields(word))
+        fields = self._fields(words)
         exported = {
             one: (self.variables.held[one].text, at)
             for one, at in self.variables.exported.items()
@@ -345,6 +332,16 @@ class _Walk:
         self.script.commands.append(
             Command(fields, tuple(prefix), start, end, exported, nested, stdout, document)
         )
+
+    def _fields(self, words: list[Word]) -> tuple[Field, ...]:
+        """The arguments of a command; behind very many, the rest is not known."""
+        found: list[Field] = []
+        for word in words:
+            found += self.variables.fields(word)
+            if len(found) > MAX_FIELDS:
+                more = Field((Piece("", word.start, MANY),), word, False)
+                return (*found[:MAX_FIELDS], more)
+        return tuple(found)
 
     def _builtin(
         self, name: str | None, words: list[Word], document: tuple[Part, ...] | None
