@@ -7,6 +7,7 @@ its kind and nothing else is named. Nothing named is ever opened: only uploads a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from audit.records.errors import InputError
 from audit.records.workload import FieldValue, Notice
@@ -80,7 +81,7 @@ def _join_launcher(party: _Party, run: Joined, named: list[NamedFile]) -> bool:
         party.release("sh_launcher", f"launches another file than {main.name}")
         return False
     named += line.named_files
-    join_launcher(run, line, main)
+    join_launcher(run, party.started(line), main)
     return counts_all(line)
 
 
@@ -104,6 +105,24 @@ class _Party:
                 self.bundle.unread[name] = "one of several of its kind, none of which is named"
             return None
         return self.read(names[0])
+
+    def started(self, line: Reading) -> Reading:
+        """A launcher that tells which fields of the script its options give."""
+        from workload.dialects.launch_options import StartedLauncher
+
+        name = next(name for name, reading in self.run.readings.items() if reading is line)
+        given = {
+            field: value.key
+            for field, value in self.run.fields.items()
+            if value.file == name and value.key and value.origin == "stated"
+        }
+        if not given:
+            return line
+        dialect = StartedLauncher(given)
+        found = self.bundle.companions[name]
+        self.bundle.companions[name] = replace(found, dialect=dialect)
+        self.run.readings[name] = dialect.read(self.bundle.beside[name], self.versions)
+        return self.run.readings[name]
 
     def read(self, name: str) -> Reading | None:
         """The reading of a file beside; None and a notice where it is broken."""

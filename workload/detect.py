@@ -79,7 +79,7 @@ def detect_dialect(source: SourceText, wanted: str | None = None) -> Found:
     kind = text_kind(source)
     best = _json(source) if kind == "json" else _surest(source, kind)
     if kind == "notebook":
-        best = _loop_in(source, best) or _written(source)
+        best = _loop_in(source, best) or _written(source) or _launched(source)
     if best is None:
         raise _unread(source)
     return best
@@ -136,7 +136,8 @@ def _loop_in(source: SourceText, best: Found | None) -> Found | None:
 
 def _written(source: SourceText) -> Found | None:
     """The surest of the files that a notebook writes; None where none of them trains."""
-    from workload.dialects.notebook_files import WrittenFileDialect, written_files
+    from workload.dialects.notebook_files import WrittenFileDialect
+    from workload.dialects.notebook_written import written_files
 
     best: Found | None = None
     for file in written_files(source):
@@ -147,6 +148,14 @@ def _written(source: SourceText) -> Found | None:
             if trains and (best is None or inner.detection.score > best.detection.score):
                 best = Found(dialect, dialect.detect(source))
     return best
+
+
+def _launched(source: SourceText) -> Found | None:
+    """The launch line of a notebook that trains with a script which is not in it."""
+    from workload.dialects.notebook_launch import IPYNB_LAUNCHER
+
+    found = IPYNB_LAUNCHER.detect(source)
+    return Found(IPYNB_LAUNCHER, found) if found.score >= ENOUGH else None
 
 
 def _top_keys(source: SourceText) -> frozenset[str]:

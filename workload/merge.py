@@ -76,6 +76,23 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
         unread |= dict.fromkeys(others, f"a smaller sample of data than {bundle.sample.name}")
     bundle.formats |= formats
     bundle.unread |= unread
+    return start_script(bundle)
+
+
+def start_script(bundle: Bundle) -> Bundle:
+    """The bundle with its script started by the options of the one launcher beside it."""
+    lines = [name for name, one in bundle.companions.items() if one.dialect.format == "sh_launcher"]
+    if not bundle.main.name.endswith(".py") or len(lines) != 1:
+        return bundle
+    from workload.dialects.launch_options import given_options  # reads shell scripts
+    from workload.launch_join import launches
+
+    source = bundle.beside[lines[0]]
+    with suppress(InputError):
+        reading = bundle.companions[lines[0]].dialect.read(source, bundle.versions)
+        if launches(reading, bundle.main.name):
+            options = given_options(reading, source.name, source.line_of)
+            bundle.main = bundle.main.with_options(options)
     return bundle
 
 

@@ -20,7 +20,7 @@ from workload.dialects import CannotEdit
 from workload.edit_file import FileEdits, Step, edit_file
 from workload.edit_places import Places, place_edits
 from workload.field_names import FieldNames
-from workload.merge import merge_uploads, split_choice
+from workload.merge import merge_uploads, split_choice, start_script
 from workload.read import ReadBundle, read_bundle
 
 
@@ -104,7 +104,9 @@ def edit_workload(
     others = {name: one.step.source for name, one in beside.items()}
     around = {**bundle.beside, **others}
     merged = replace(bundle, main=source.with_beside(around), found=found, beside=around)
-    reading = main.step.reading
+    merged = start_script(merged)
+    same = merged.main.options == bundle.main.options
+    reading = main.step.reading if same else None
     again = read_bundle(merged, patched, versions=versions, lengths=lengths, reading=reading)
     return Edited(diff, patched, outcomes, again.workload)
 

@@ -51,6 +51,10 @@ class GivenOption(NamedTuple):
     """As the script receives them; none for a flag alone."""
     file: str
     line: int
+    why: str = ""
+    """Set where the words are not known."""
+    name: str = ""
+    """The option as the line spells it."""
 
 
 @dataclass(frozen=True)

@@ -104,3 +104,57 @@ def test_a_launcher_alone_uses_the_deepspeed_config_that_it_names() -> None:
     assert workload.value("effective_batch") == 8
     alone = read(run__sh=line)
     assert any("ds.json, which was not uploaded" in one.message for one in alone.notices)
+
+
+OWN = """import argparse
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+parser = argparse.ArgumentParser()
+parser.add_argument("-m", "--micro-size", type=int, default=1)
+parser.add_argument("--rounds", type=float, default=3)
+parser.add_argument("--ckpt", action=argparse.BooleanOptionalAction, default=True)
+parser.add_argument("--warm", type=int, default=5)
+given = parser.parse_args()
+model = AutoModelForCausalLM.from_pretrained("a/b")
+args = TrainingArguments("o", per_device_train_batch_size=given.micro_size, bf16=True,
+                         num_train_epochs=given.rounds, warmup_steps=given.warm,
+                         gradient_checkpointing=given.ckpt)
+Trainer(model=model, args=args).train()
+"""
+STARTED = "torchrun --nproc_per_node 2 train.py -m 8 \\\n  --rounds 2 --no-ckpt --warm $W\n"
+
+
+def test_options_of_the_scripts_own_names_are_what_the_script_makes_of_them() -> None:
+    workload = read(train__py=OWN, run__sh=STARTED)
+    assert said(workload, "per_device_train_batch_size") == (8, "stated", "run.sh", 1)
+    assert said(workload, "num_epochs") == (2, "stated", "run.sh", 2)
+    assert said(workload, "gradient_checkpointing")[:3] == (False, "stated", "run.sh")
+    assert workload.fields["warmup_steps"].origin == "unknown"
+    assert workload.value("effective_batch") == 16
+    alone = read(train__py=OWN)
+    assert said(alone, "num_epochs")[:2] == (3, "default")
+
+
+def test_such_an_option_is_edited_in_the_launcher_and_a_default_in_the_script() -> None:
+    files = uploads(train__py=OWN, run__sh=STARTED)
+    done = edit_workload(files, [FieldEdit(field="per_device_train_batch_size", value=4)])
+    assert [one.reason for one in done.outcomes] == [None]
+    assert done.uploads[1].data.decode() == STARTED.replace("-m 8", "-m 4")
+    assert done.uploads[0].data.decode() == OWN
+    assert done.workload.value("effective_batch") == 8
+    short = uploads(train__py=OWN, run__sh="python train.py -m 8\n")
+    done = edit_workload(short, [FieldEdit(field="num_epochs", value=1)])
+    assert [one.reason for one in done.outcomes] == [None]
+    assert done.uploads[0].data.decode() == OWN.replace("default=3", "default=1")
+
+
+def test_a_function_behind_fire_takes_the_options_as_its_parameters() -> None:
+    script = (
+        "import fire\nfrom transformers import Trainer, TrainingArguments\n"
+        "def main(micro: int = 1, rate: float = 1e-5):\n"
+        "    args = TrainingArguments('o', per_device_train_batch_size=micro, learning_rate=rate)\n"
+        "    Trainer(model='a/b', args=args).train()\n"
+        "fire.Fire(main)\n"
+    )
+    workload = read(train__py=script, run__sh="python train.py --micro=16\n")
+    assert said(workload, "per_device_train_batch_size") == (16, "stated", "run.sh", 1)
+    assert said(workload, "learning_rate")[:2] == (1e-5, "default")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
+from workload.bundle import base_name
 from workload.dialects import load_dialect
 from workload.dialects.launch_document import names_of
 from workload.dialects.launch_line import Flag, Launch
@@ -204,6 +205,13 @@ def _open_instruct(launch: Launch) -> Program | None:
     config = launch.positional[0] if launch.positional else None
     named = config if config is not None and _YAML.search(config.text or "") else None
     return Program(_dialect("openinstruct_yaml"), "open-instruct", False, task, True, named)
+
+
+def find_script(launch: Launch) -> Program | None:
+    """What a line trains with that starts a script which is known to train."""
+    if launch.launcher in _COMMANDS:
+        return None
+    return _script(launch, base_name(launch.program).removesuffix(".py").lower())
 
 
 def _script(launch: Launch, name: str) -> Program | None:

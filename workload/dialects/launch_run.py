@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from audit.records.errors import InputError
+from workload.bundle import base_name
 from workload.dialects.launch_line import Launch, read_launch
-from workload.dialects.launch_programs import Program, find_program
+from workload.dialects.launch_programs import Program, find_program, find_script
 from workload.dialects.launch_world import Set, slurm
 from workload.dialects.shell_command import Script
 from workload.dialects.shell_values import Piece, Value
@@ -39,8 +40,12 @@ class LaunchRun:
     """Further lines that train."""
 
 
-def find_launch(source: SourceText) -> LaunchRun | None:
+def find_launch(source: SourceText, name: str = "") -> LaunchRun | None:
     """The first launch line that trains; None where there is none.
+
+    Args:
+        source: the shell script.
+        name: only lines that launch this file, or hand it over as config.
 
     Raises:
         InputError: the script is too long to be read to its end.
@@ -55,14 +60,26 @@ def find_launch(source: SourceText) -> LaunchRun | None:
     run: LaunchRun | None = None
     for command in script.commands:
         launch = read_launch(command)
-        program = find_program(launch) if launch is not None else None
-        if launch is None or program is None:
+        if launch is None or (name and not takes(launch, name)):
+            continue
+        program = find_program(launch) or (find_script(launch) if name else None)
+        if program is None:
             continue
         if run is None:
             run = LaunchRun(shell, script, launch, program, asked)
         else:
             run.others.append(launch)
     return run
+
+
+def takes(launch: Launch, name: str) -> bool:
+    """Whether a line launches a file of this name, or hands it over."""
+    program = base_name(launch.program)
+    given = [value.text or "" for flag in launch.flags for value in flag.values]
+    given += [one.text or "" for one in launch.positional]
+    module = f"{program.rpartition('.')[2]}.py"
+    started = name == program or (not program.endswith(".py") and name == module)
+    return started or any(base_name(text) == name for text in given)
 
 
 def _walk(shell: ShellText) -> tuple[Script, dict[str, Set]]:

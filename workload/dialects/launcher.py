@@ -71,7 +71,7 @@ class LauncherDialect:
             reason = "no line of this script launches a training run that is read"
             remedy = f"Upload the script with the launch line; read are: {LAUNCHERS_READ}"
             raise InputError(reason, file=source.name, remedy=remedy)
-        return _LaunchReader(source, run, versions).read()
+        return read_run(source, run, versions)
 
     def changes(self, source: SourceText, edit: FieldEdit, reading: Reading) -> tuple[Change, ...]:
         """The changes of the text that make `edit`. Raises CannotEdit."""
@@ -81,6 +81,11 @@ class LauncherDialect:
             reason, advice = "the script was not read", f"write {edit.field} by hand"
             raise CannotEdit(reason, advice)
         return edit_launcher(source, edit, reading)
+
+
+def read_run(source: SourceText, run: LaunchRun, versions: Mapping[str, str]) -> Reading:
+    """The fields of one launch line."""
+    return _LaunchReader(source, run, versions).read()
 
 
 class _LaunchReader:
@@ -156,11 +161,11 @@ class _LaunchReader:
                 origin="unknown",
                 file=self.source.name,
                 line=self.line(source.start) if source else None,
-                key=_spelt(source) if source else None,
+                key=spelt(source) if source else None,
                 source=self._told(source) if source else "an option is not known",
             )
         if flag is not None:
-            update: dict[str, Json] = {"line": self.line(flag.start), "key": _spelt(flag)}
+            update: dict[str, Json] = {"line": self.line(flag.start), "key": spelt(flag)}
             text = flag.values[0].text if len(flag.values) == 1 else None
             if isinstance(value.value, bool) and text not in (None, str(value.value).lower()):
                 update["written"] = (text or "")[:80]
@@ -234,7 +239,7 @@ class _LaunchReader:
             origin="stated",
             file=self.source.name,
             line=self.line(flag.start),
-            key=_spelt(flag),
+            key=spelt(flag),
         )
 
     def _whole_batch(self) -> None:
@@ -290,14 +295,14 @@ class _LaunchReader:
         flag = document.lines.get(one.line)
         if flag is None or one.line in document.unknown:
             return None
-        return one._replace(line=self.line(flag.start), key=_spelt(flag))
+        return one._replace(line=self.line(flag.start), key=spelt(flag))
 
     def _launcher_files(self) -> list[NamedFile]:
         """DeepSpeed configs that the launcher itself is given."""
         flag = self.run.launch.option("deepspeed_config_file", "deepspeed_config")
         if flag is None or not flag.values or flag.values[0].text is None:
             return []
-        return [NamedFile(flag.values[0].text, _spelt(flag), self.line(flag.start))]
+        return [NamedFile(flag.values[0].text, spelt(flag), self.line(flag.start))]
 
     def _notices(self, document: LaunchDocument, inner: Reading) -> None:
         run = self.run
@@ -308,7 +313,7 @@ class _LaunchReader:
             line = self.line(flag.start) if flag is not None else None
             self.notices.append(one.model_copy(update={"line": line, "file": self.source.name}))
         for flag in document.repeated[:20]:
-            self._note(f"{_spelt(flag)} is given again below; the last one holds", flag.start)
+            self._note(f"{spelt(flag)} is given again below; the last one holds", flag.start)
         command: Command = run.launch.command
         if command.nested in ("loop", "function", "case", "if"):
             word = {"if": "under a condition", "case": "under a condition"}.get(command.nested)
@@ -333,7 +338,8 @@ class _LaunchReader:
         self.notices.append(Notice(kind="note", message=message, file=self.source.name, line=line))
 
 
-def _spelt(flag: Flag) -> str:
+def spelt(flag: Flag) -> str:
+    """An option as the line spells it, without its value."""
     head = flag.field.head
     dashes = head[: len(head) - len(head.lstrip("-"))]
     return f"{dashes}{flag.name}"

@@ -103,7 +103,7 @@ def _option(source: SourceText, held: LaunchReading, path: str, value: Json) -> 
     key = f"--{path}"
     if value is _GONE or (not flag.values and value is False and _is_switch(held)):
         return [remove_words(source, _span(source, held, flag), key)]
-    return [_replace(source, held, flag, value, key)]
+    return [replace_value(source, held, flag, value, key)]
 
 
 def _is_switch(held: LaunchReading) -> bool:
@@ -111,7 +111,10 @@ def _is_switch(held: LaunchReading) -> bool:
     return held.run.program.framework == "openrlhf"
 
 
-def _replace(source: SourceText, held: LaunchReading, flag: Flag, value: Json, key: str) -> Change:
+def replace_value(
+    source: SourceText, held: LaunchReading, flag: Flag, value: Json, key: str
+) -> Change:
+    """The value of an option, at the place where it lives. Raises CannotEdit."""
     if not flag.values:
         end = flag.field.span[1] if flag.field.span is not None else flag.field.word.end
         return Change(end, end, f" {_written(held, value, '')}", key)

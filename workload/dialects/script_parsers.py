@@ -87,7 +87,12 @@ def _add_option(scene: Scene, parser: Thing, arguments: Arguments, node: ast.Cal
     dest = shown.lstrip("-").replace("-", "_")
     if given is not None and isinstance(given.value, Known):
         dest = str(given.value.value)
-    given_now = scene.given.get(dest)
+    given_now = _given(scene, [*texts, dest])
+    denied = _given(scene, [f"no-{text.lstrip('-')}" for text in texts])
+    if denied is not None and _is_optional(arguments):
+        option = Option(denied.name or shown, (denied.file, denied.line))
+        scene.memory.put_in(parser, dest, Slot(Known(False, node, option), None, None, node))
+        return
     if given_now is not None:
         value = _launched(given_now, arguments, Option(shown), node)
         scene.memory.put_in(parser, dest, Slot(value, None, None, node))
@@ -96,6 +101,19 @@ def _add_option(scene: Scene, parser: Thing, arguments: Arguments, node: ast.Cal
     if not shown.startswith("-") or _said(arguments, "required"):
         slot = Slot(Unknown(node, f"{FROM_COMMAND_LINE} ({shown})"), None)
     scene.memory.put_in(parser, dest, slot)
+
+
+def _given(scene: Scene, names: list[str]) -> GivenOption | None:
+    """What the launch line gives an option under one of its names."""
+    found = (scene.given.get(name.lstrip("-").replace("-", "_")) for name in names)
+    return next((one for one in found if one is not None), None)
+
+
+def _is_optional(arguments: Arguments) -> bool:
+    """Whether an option has its denial: `--no-name`."""
+    action = arguments.named.get("action")
+    symbol = action.value.name if action and isinstance(action.value, Symbol) else ""
+    return symbol.endswith("BooleanOptionalAction")
 
 
 def _default(scene: Scene, arguments: Arguments, node: ast.Call, option: Option) -> Slot:
@@ -132,7 +150,7 @@ def _launched(given: GivenOption, arguments: Arguments, option: Option, node: as
     word = action.value.value if action and isinstance(action.value, Known) else None
     if word in ("store_true", "store_false"):
         place = (given.file, given.line)
-        return Known(word == "store_true", node, Option(option.name, place))
+        return Known(word == "store_true", node, Option(given.name or option.name, place))
     default = arguments.named.get("default")
     name = kind.value.name if kind and isinstance(kind.value, Symbol) else ""
     return given_value(given, option, node, default.value if default else None, name)
@@ -150,7 +168,9 @@ def given_value(
         like: the option's default, whose type they have where no `kind` is said.
         kind: dotted name of the type that converts them.
     """
-    placed = Option(option.name, (given.file, given.line))
+    placed = Option(given.name or option.name, (given.file, given.line))
+    if given.why:
+        return Unknown(node, given.why)
     if not given.words:
         return Known(True, node, placed)
     if len(given.words) > 1:
@@ -275,7 +295,13 @@ def call_from_command_line(scene: Scene, arguments: Arguments, node: ast.Call) -
     for name, default in found.items():
         value = optional(evaluate(scene, default), Option(f"--{name}"))
         given[name] = Slot(value, default)
+        if name in scene.given:
+            said = given_value(scene.given[name], Option(f"--{name}"), node, value)
+            given[name] = Slot(said, None, None, node)
     required = {one.arg for one in (*named, *parameters.kwonlyargs)} - given.keys()
     for name in required:
         given[name] = Slot(Unknown(node, f"{FROM_COMMAND_LINE} (--{name})"), None)
+        if name in scene.given:
+            said = given_value(scene.given[name], Option(f"--{name}"), node, None)
+            given[name] = Slot(said, None, None, node)
     return scene.enter(scene, slot.value, Arguments((), given, None), node)
