@@ -61,6 +61,9 @@ class ModelSettings:
     """GOBLIN_MODEL_USD_PER_MILLION: `3,15`, dollars per million input and output tokens."""
     max_usd: float | None = None
     """GOBLIN_MODEL_MAX_USD: what a model may cost in one audit; needs the price."""
+    logprobs: bool = False
+    """GOBLIN_LOGPROBS=1: an OpenAI-compatible server is asked for log-probabilities, which are kept
+    in the log for `export --format atropos`."""
     debug: bool = False
     """GOBLIN_DEBUG_BACKEND=1: what is sent and what comes back stands in the log, redacted."""
     on_space: bool = False
@@ -234,6 +237,7 @@ def read_models(environment: Mapping[str, str]) -> ModelSettings:
         ModelSettings(
             usd_per_million=(price[0], price[1]) if price else None,
             max_usd=limit[0] if limit else None,
+            logprobs=environment.get("GOBLIN_LOGPROBS", "").strip() == "1",
             debug=environment.get("GOBLIN_DEBUG_BACKEND", "").strip() == "1",
             on_space=bool(environment.get("SPACE_ID", "").strip()),
             space_opt_in=environment.get("GOBLIN_SPACE_MODELS", "").strip() == "1",

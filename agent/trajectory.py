@@ -30,6 +30,7 @@ from audit.records.events import (
     ToolResultData,
     read_data,
 )
+from audit.records.sampled import Sampled
 from audit.records.trajectory import Outcome, Trajectory, TrajectoryCall, TrajectoryMessage
 from kb.catalog.hardware import find_hardware
 
@@ -75,27 +76,29 @@ def _prompt(started: StartedData) -> str:
 
 def _messages(data: Sequence[object]) -> Iterator[TrajectoryMessage]:
     """Assistant, answers, assistant, ...; a hint of the loop is the user's."""
-    turn = _Turn(0)
+    turn, sampled = _Turn(0), None
     for one in data:
         if isinstance(one, ThoughtData | ToolCallData) and one.turn != turn.number:
             yield from turn.messages()
-            turn = _Turn(one.turn)
+            turn = _Turn(one.turn, sampled)
+            sampled = None
         if isinstance(one, ThoughtData):
             turn.text = one.text
         elif isinstance(one, ToolCallData):
             turn.calls.append(one)
         elif isinstance(one, ToolResultData):
             turn.results.append(one)
-        elif isinstance(one, LogData) and one.hint:
-            turn.hint = one.text
+        elif isinstance(one, LogData):
+            turn.hint = one.text if one.hint else turn.hint
+            sampled = one.sampled or sampled
     yield from turn.messages()
 
 
 class _Turn:
     """What one turn of the backend holds until the next begins."""
 
-    def __init__(self, number: int) -> None:
-        self.number, self.text, self.hint = number, "", ""
+    def __init__(self, number: int, sampled: Sampled | None = None) -> None:
+        self.number, self.text, self.hint, self.sampled = number, "", "", sampled
         self.calls: list[ToolCallData] = []
         self.results: list[ToolResultData] = []
 
@@ -105,7 +108,9 @@ class _Turn:
                 TrajectoryCall(id=one.call_id, name=one.tool, arguments=one.arguments)
                 for one in self.calls
             )
-            yield TrajectoryMessage(role="assistant", content=self.text, calls=calls)
+            yield TrajectoryMessage(
+                role="assistant", content=self.text, calls=calls, sampled=self.sampled
+            )
         for one in self.results:
             result = ToolResult(one.call_id, one.tool, ok=one.ok, text=one.text)
             yield TrajectoryMessage(

@@ -16,12 +16,15 @@ from typing import Any, NamedTuple
 from agent.backends import Desk, Message, StopReason, ToolCall, ToolFace, Turn, Usage
 from agent.backends.arguments import clean, read_arguments, with_own_ids
 from agent.backends.faults import BackendFault, fault_of, misread, received
+from agent.backends.logprobs import Sampling
 from agent.backends.model import ModelBackend, tokens_for
 from agent.backends.schemas import chat_tools, strict_schema
 from agent.backends.text_protocol import native_history, system_with_tools, text_history
 from agent.settings import ModelSettings
 from agent.tool_text import read_tool_text
 from audit.records.base import Json
+from audit.records.events import LogData
+from audit.records.sampled import Sampled
 
 STOPS: dict[str, StopReason] = {
     "tool_calls": "tool_use",
@@ -34,6 +37,8 @@ STOPS: dict[str, StopReason] = {
 }
 _TEXT_ONLY: set[tuple[str, str]] = set()
 """(url, model) whose server refused `tools`: asked in the text protocol from then on."""
+_NO_LOGPROBS: set[tuple[str, str]] = set()
+"""(url, model) whose server refused `logprobs`: not asked for them again."""
 
 
 class Server(NamedTuple):
@@ -66,18 +71,33 @@ class ChatBackend(ModelBackend):
         return (self._server.url, self._server.model) in _TEXT_ONLY
 
     async def ask(self, messages: Sequence[Message], tools: Sequence[ToolFace]) -> Turn:
-        """The next turn; a server that refuses tools is asked again without them, once."""
+        """The next turn; without tools or log-probabilities where the server refuses them."""
 
         async def attempt() -> Turn:
             return await self._attempt(messages, tools)
 
-        try:
-            return await self.patience.ask(attempt)
-        except BackendFault as fault:
-            if fault.kind != "tools" or self.text_only:
-                raise
-            _TEXT_ONLY.add((self._server.url, self._server.model))
-            return await self.patience.ask(attempt)
+        while True:
+            try:
+                return await self.patience.ask(attempt)
+            except BackendFault as fault:
+                if not self._gives_way(fault):
+                    raise
+
+    def _gives_way(self, fault: BackendFault) -> bool:
+        """Whether the next request leaves out what this one was refused for: each only once."""
+        here = (self._server.url, self._server.model)
+        if fault.kind == "logprobs" and self._wants_logprobs:
+            _NO_LOGPROBS.add(here)
+            return True
+        if fault.kind == "tools" and not self.text_only:
+            _TEXT_ONLY.add(here)
+            return True
+        return False
+
+    @property
+    def _wants_logprobs(self) -> bool:
+        here = (self._server.url, self._server.model)
+        return self.models.logprobs and here not in _NO_LOGPROBS
 
     async def shut(self) -> None:
         """Nothing stays open between turns."""
@@ -87,6 +107,8 @@ class ChatBackend(ModelBackend):
             "model": self._server.model,
             "max_tokens": tokens_for(messages),
         }
+        if self._wants_logprobs:
+            request["logprobs"] = True
         if self.text_only:
             system = system_with_tools(self.desk.system, tools)
             request["messages"] = text_history(system, messages)
@@ -123,7 +145,14 @@ class ChatBackend(ModelBackend):
             self._streams = self._streams and began
             detail = "no finish reason arrived"
             raise BackendFault(kind="broken", detail=detail, usage=usage, began=began)
+        self._tell_sampled(reading.sampling.kept())
         return _turn(reading, messages, tools, usage)
+
+    def _tell_sampled(self, sampled: Sampled | None) -> None:
+        if sampled is not None:
+            count = len(sampled.lengths)
+            text = f"The server told the log-probabilities of {count} tokens; they are kept."
+            self.desk.record(LogData(text=text, sampled=sampled))
 
     async def _stream(self, client: Any, request: dict[str, Any], reading: _Reading) -> None:
         try:
@@ -167,6 +196,7 @@ class _Reading:
         self.calls: dict[int, _Call] = {}
         self.stop = ""
         self.seen = False
+        self.sampling = Sampling()
         self._tokens: tuple[int, int] | None = None
 
     def take(self, chunk: dict[str, Any]) -> None:
@@ -179,6 +209,7 @@ class _Reading:
             return
         choice = choices[0]
         self.seen = True
+        self.sampling.take(choice.get("logprobs"))
         delta = choice.get("delta") or choice.get("message") or {}
         self.text.append(_words(delta, "content"))
         self.reasoning.append(_words(delta, "reasoning_content") or _words(delta, "reasoning"))

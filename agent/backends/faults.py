@@ -17,7 +17,8 @@ from audit.records.errors import GoblinError
 Item = TypeVar("Item")
 FaultKind = Literal[
     "rate", "overloaded", "server", "broken", "stalled", "unreachable",
-    "auth", "credits", "model", "context", "thinking", "signature", "tools", "request", "time",
+    "auth", "credits", "model", "context", "thinking", "signature", "logprobs", "tools",
+    "request", "time",
 ]  # fmt: skip
 RETRIED: frozenset[FaultKind] = frozenset(
     {"rate", "overloaded", "server", "broken", "stalled", "unreachable"}
@@ -35,6 +36,7 @@ _SAYS: dict[FaultKind, str] = {
     "context": "the conversation is too long for the model",
     "thinking": "the model's server refuses the thinking or effort setting",
     "signature": "the model's server refuses its own earlier thinking",
+    "logprobs": "the model's server gives no log-probabilities",
     "tools": "the model's server refuses tools",
     "request": "the model's server refuses the request",
     "time": "the time for the model is used up",
@@ -59,6 +61,7 @@ _OF_WORDS: tuple[tuple[FaultKind, tuple[str, ...]], ...] = (
     ("context", ("prompt is too long", "context length", "context window", "maximum context")),
     ("signature", ("signature", "bound to a different conversation")),
     ("thinking", ("thinking", "effort", "output_config")),
+    ("logprobs", ("logprob",)),
     ("tools", ("tool",)),
     ("credits", ("credit balance", "insufficient credit", "exceeded your monthly")),
 )

@@ -40,6 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="USER/DATASET",
         help="of messages, hermes and atropos: write to your own Hub dataset, not to the screen",
     )
+    parser.add_argument(
+        "--public", action="store_true", help="push although everybody can read that dataset"
+    )
 
 
 def run(given: argparse.Namespace) -> int:
@@ -74,7 +77,13 @@ def _write_trajectories(given: argparse.Namespace) -> None:
         lines = trajectory_lines(store, ids, given.format, given.tokenizer)
         if given.push:
             place = place_of(given.format, one)
-            address = push_lines(lines, given.push, place, token, operator.hub_url)
+            address = push_lines(
+                lines, given.push, place, token, operator.hub_url, public=given.public
+            )
+            if given.public:
+                sys.stderr.write(
+                    "goblin: where this dataset is public, everybody can read it now\n"
+                )
             sys.stdout.write(f"{address}\n")
             return
         for line in lines:

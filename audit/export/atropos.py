@@ -2,7 +2,8 @@
 
 Tokens are those of the Hermes turns in ChatML; a mask holds the token itself where the assistant
 wrote it and -100 elsewhere. A group scores only what has a reward; every other trajectory stands
-beside it under `unscored`, with the reason. Log-probabilities are absent: no server's are kept.
+beside it under `unscored`, with the reason. Log-probabilities stand where a server gave them for
+the very bytes of a token (`audit.export.logprobs`), else null; without any the key is absent.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from audit.export.hermes import hermes_turns
+from audit.export.logprobs import Piece, logprobs_of
 from audit.export.messages import about
 from audit.records.base import Json
 from audit.records.trajectory import Trajectory
@@ -25,8 +27,8 @@ class Tokenizer(Protocol):
 
     name: str
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, nothing added."""
+    def pieces(self, text: str) -> list[Piece]:
+        """The tokens of a text with their bytes, nothing added."""
         ...
 
 
@@ -35,9 +37,9 @@ class Utf8Bytes:
 
     name = "utf-8-bytes"
 
-    def encode(self, text: str) -> list[int]:
+    def pieces(self, text: str) -> list[Piece]:
         """The bytes."""
-        return list(text.encode())
+        return [Piece(byte, at, at + 1) for at, byte in enumerate(text.encode())]
 
 
 class Tokens(NamedTuple):
@@ -45,6 +47,13 @@ class Tokens(NamedTuple):
 
     tokens: list[int]
     masks: list[int]
+    logprobs: list[float | None]
+    """None where the assistant did not write the token, or no server told of it."""
+
+    @property
+    def told(self) -> dict[str, Json]:
+        """`logprobs`, where there is any."""
+        return {"logprobs": self.logprobs} if any(p is not None for p in self.logprobs) else {}
 
 
 def tokens_of(trajectory: Trajectory, tokenizer: Tokenizer) -> Tokens:
@@ -52,17 +61,21 @@ def tokens_of(trajectory: Trajectory, tokenizer: Tokenizer) -> Tokens:
 
     Each part is encoded by itself, so that no token lies across the border of a mask.
     """
-    tokens: list[int] = []
-    masks: list[int] = []
+    found = Tokens([], [], [])
     for turn in hermes_turns(trajectory):
-        head = tokenizer.encode(f"<|im_start|>{turn.role}\n")
-        text = tokenizer.encode(f"{turn.text}<|im_end|>")
-        tail = tokenizer.encode("\n")
-        tokens += head + text + tail
         own = turn.role == "assistant"
-        masks += [MASKED] * len(head) + (text if own else [MASKED] * len(text))
-        masks += [MASKED] * len(tail)
-    return Tokens(tokens, masks)
+        for text, written in (
+            (f"<|im_start|>{turn.role}\n", False),
+            (f"{turn.text}<|im_end|>", own),
+            ("\n", False),
+        ):
+            pieces = tokenizer.pieces(text)
+            ids = [piece.id for piece in pieces]
+            found.tokens.extend(ids)
+            found.masks.extend(ids if written else [MASKED] * len(ids))
+            sampled = turn.sampled if written else None
+            found.logprobs.extend(logprobs_of(text, turn.written, pieces, sampled))
+    return found
 
 
 def group_line(trajectories: Sequence[Trajectory], tokenizer: Tokenizer) -> str:
@@ -73,18 +86,25 @@ def group_line(trajectories: Sequence[Trajectory], tokenizer: Tokenizer) -> str:
         "tokens": [row.tokens for _, row in scored],
         "masks": [row.masks for _, row in scored],
         "scores": [one.reward for one, _ in scored],
+        **_logprobs([row for _, row in scored]),
         "messages": [_plain_messages(one) for one, _ in scored],
         "upload": trajectories[0].upload,
         "ids": [one.audit_id for one, _ in scored],
         "tokenizer": tokenizer.name,
         "group_of_one": len(scored) == 1,
         "unscored": [
-            {**about(one), "tokens": row.tokens, "masks": row.masks}
+            {**about(one), "tokens": row.tokens, "masks": row.masks, **row.told}
             for one, row in rows
             if one.reward is None
         ],
     }
     return json.dumps(found, ensure_ascii=False) + "\n"
+
+
+def _logprobs(rows: Sequence[Tokens]) -> dict[str, Json]:
+    """One list per trajectory, as long as its tokens; no key where no server told anything."""
+    told = any(row.told for row in rows)
+    return {"logprobs": [row.logprobs for row in rows]} if told else {}
 
 
 def _plain_messages(trajectory: Trajectory) -> list[dict[str, Json]]:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from audit.export.messages import about
+from audit.records.sampled import Sampled
 from audit.records.trajectory import Role, Trajectory, TrajectoryMessage
 
 FROM: dict[Role, str] = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
@@ -35,6 +36,9 @@ class HermesTurn(NamedTuple):
 
     role: Role
     text: str
+    written: tuple[str, ...] = ()
+    """The parts that an assistant wrote, without our tags: its words, each call."""
+    sampled: Sampled | None = None
 
 
 def hermes_line(trajectory: Trajectory) -> str:
@@ -55,7 +59,7 @@ def hermes_turns(trajectory: Trajectory) -> list[HermesTurn]:
             told = f"{_TOLD}{''.join(_lines(trajectory))}</tools>"
             found += [HermesTurn(role, message.content + told) for message in messages]
         elif role == "assistant":
-            found += [HermesTurn(role, _said(message)) for message in messages]
+            found += [_said(message) for message in messages]
         else:
             found += [HermesTurn(role, message.content) for message in messages]
     return found
@@ -66,18 +70,19 @@ def _lines(trajectory: Trajectory) -> Iterator[str]:
         yield json.dumps(tool, ensure_ascii=False) + "\n"
 
 
-def _said(message: TrajectoryMessage) -> str:
+def _said(message: TrajectoryMessage) -> HermesTurn:
     """Words before a call are thinking; words without one are the answer."""
     words = _TAG.sub("‹", message.content).strip()
     if not message.calls:
-        return words
+        return HermesTurn("assistant", words, (words,), message.sampled)
     calls = [
         json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
         for call in message.calls
     ]
     # A tag inside a string is written as JSON may write it, so that no reader takes it for one.
     blocks = [f"<tool_call>\n{_TAG.sub(_ESCAPED, call)}\n</tool_call>" for call in calls]
-    return "\n".join([f"<think>\n{words}\n</think>", *blocks])
+    text = "\n".join([f"<think>\n{words}\n</think>", *blocks])
+    return HermesTurn("assistant", text, (words, *calls), message.sampled)
 
 
 def _block(tag: str, message: TrajectoryMessage) -> str:

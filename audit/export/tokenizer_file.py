@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from audit.export.atropos import Tokenizer, Utf8Bytes
+from audit.export.logprobs import Piece
 from audit.records.errors import SetupError, UserError
 
 PLAIN = Utf8Bytes.name
+
+
+def _byte_places(text: str) -> list[int]:
+    """Number of a character -> its first byte in UTF-8; one more for the end."""
+    return [0, *accumulate(len(character.encode()) for character in text)]
 
 
 class FileTokenizer:
@@ -17,10 +25,24 @@ class FileTokenizer:
     def __init__(self, path: Path, loaded: Any) -> None:
         self.name, self._loaded = path.name, loaded
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text; nothing is added at its ends."""
-        ids: list[int] = self._loaded.encode(text, add_special_tokens=False).ids
-        return ids
+    def pieces(self, text: str) -> list[Piece]:
+        """The tokens of a text; nothing is added at its ends.
+
+        Some tokenizers leave a leading space out of a token's offsets: it belongs to it all the
+        same. Tokens that share one character have no bytes of their own here: their piece is empty.
+        """
+        found = self._loaded.encode(text, add_special_tokens=False)
+        places = _byte_places(text)
+        shared = Counter(found.offsets)
+        pieces: list[Piece] = []
+        last = 0
+        for number, (start, end) in zip(found.ids, found.offsets, strict=True):
+            first = last if last < start and text[last:start].isspace() else start
+            whole = shared[start, end] == 1 and first >= last and end > start
+            span = (places[first], places[end]) if whole else (places[end], places[end])
+            pieces.append(Piece(number, *span))
+            last = max(last, end)
+        return pieces
 
 
 def load_tokenizer(where: str) -> Tokenizer:

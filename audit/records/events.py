@@ -13,6 +13,7 @@ from pydantic import Field
 from audit.records.base import ArmName, Json, Record
 from audit.records.errors import ErrorKind
 from audit.records.report import Report
+from audit.records.sampled import Sampled
 from audit.records.terms import Terms
 
 EVENT_VERSION = 1
@@ -108,6 +109,8 @@ class LogData(Record):
     text: str
     hint: bool = False
     """The text was a hint to the model, said to it in these words."""
+    sampled: Sampled | None = None
+    """Log-probabilities of the turn that comes next in the log."""
 
 
 class StepPoint(Record):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from audit.records.base import Json, Record
+from audit.records.sampled import Sampled
 
 Role = Literal["system", "user", "assistant", "tool"]
 Outcome = Literal["report", "error", "cancelled", "unfinished"]
@@ -30,6 +31,8 @@ class TrajectoryMessage(Record):
     calls: tuple[TrajectoryCall, ...] = ()
     call_id: str | None = None
     name: str | None = None
+    sampled: Sampled | None = None
+    """Of an assistant, where its server told the log-probabilities."""
 
 
 class Trajectory(Record):

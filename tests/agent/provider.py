@@ -7,12 +7,13 @@ one. Every request takes the next `Answer` of the script; what was sent is kept 
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -50,7 +51,8 @@ class Answer:
     usage: tuple[int, int] | None = (1000, 50)
     category: str = ""
     style: str = ""
-    """Variants of the chat stream: whole, no_index, crlf, no_done, json, reasoning, null_usage."""
+    """Variants of the chat stream: whole, no_index, crlf, no_done, json, reasoning, null_usage,
+    logprobs (of the content's tokens, where they are asked for)."""
     delay: float = 0.0
 
 
@@ -118,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if answer.status != 200 or answer.body is not None:
                 self._plain(answer, claude=claude)
+            elif answer.style == "logprobs" and request.get("logprobs") is not True:
+                self._stream(replace(answer, style=""), claude=claude)
             elif answer.style == "json" or not request.get("stream"):
                 self._send(200, json.dumps(chat_whole(answer)), "application/json")
             else:
@@ -227,14 +231,16 @@ def claude_stream(answer: Answer) -> Iterator[str]:
     yield _event("message_stop")
 
 
-def _chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> str:
+def _chunk(
+    delta: dict[str, Any], finish: str | None = None, logprobs: Any = None, **more: Any
+) -> str:
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
         "created": 1,
         "model": "test",
         "system_fingerprint": "fp",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}],
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}],
         **more,
     }
     return f"data: {json.dumps(body)}\n\n"
@@ -248,9 +254,7 @@ def chat_stream(answer: Answer) -> Iterator[str]:
         yield _chunk({"reasoning_content": answer.thinking[:4]})
         yield _chunk({"reasoning": answer.thinking[4:]})
     name = "reasoning" if answer.style == "reasoning" else "content"
-    for piece in (answer.text[:3], answer.text[3:]):
-        if piece:
-            yield _chunk({name: piece})
+    yield from _chat_text(answer, name)
     for number, call in enumerate(answer.calls):
         yield from _chat_call(answer, number, call)
     if answer.cut == "error":
@@ -266,6 +270,24 @@ def chat_stream(answer: Answer) -> Iterator[str]:
         yield f"data: {json.dumps({'choices': [], 'usage': None})}\n\n"
     if answer.style != "no_done":
         yield "data: [DONE]\n\n"
+
+
+TOKENS = re.compile(r"\s?\w+|\s+|.", re.DOTALL)
+"""What the scripted server calls a token."""
+
+
+def logprob_of(place: int) -> float:
+    """What the scripted server says of its token at that place."""
+    return -0.25 * (1 + place % 7)
+
+
+def _chat_text(answer: Answer, name: str) -> Iterator[str]:
+    if answer.style != "logprobs":
+        yield from (_chunk({name: piece}) for piece in (answer.text[:3], answer.text[3:]) if piece)
+        return
+    for place, token in enumerate(TOKENS.findall(answer.text)):
+        told = {"token": token, "logprob": logprob_of(place), "bytes": list(token.encode())}
+        yield _chunk({"content": token}, logprobs={"content": [told]})
 
 
 def _chat_call(answer: Answer, number: int, call: Call) -> Iterator[str]:

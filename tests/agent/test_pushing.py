@@ -61,6 +61,21 @@ def test_without_a_token_nothing_is_asked(kept: str, monkeypatch: Env, capsys: S
     assert "there is no HF_TOKEN" in capsys.readouterr().err
 
 
+def test_a_public_dataset_wants_a_second_yes(kept: str, monkeypatch: Env, capsys: Said) -> None:
+    with hub(HF) as there:
+        monkeypatch.setenv("HF_ENDPOINT", there.url)
+        monkeypatch.setenv("HF_TOKEN", HF)
+        there.repos["ada/open"], there.private["ada/open"] = {}, False
+        words = ["export", kept, "--format", "messages", "--push", "ada/open"]
+        assert main(words) == 2
+        assert "ada/open is public: everybody could read" in capsys.readouterr().err
+        assert there.commits == []
+        assert main([*words, "--public"]) == 0
+        assert "everybody can read it now" in capsys.readouterr().err
+        assert len(there.commits) == 1
+        assert there.private == {"ada/open": False}
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_names_the_dataset_and_not_the_token(
     status: int, kept: str, monkeypatch: Env, capsys: Said

@@ -99,7 +99,14 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._open():
             return
         path = urlsplit(self.path).path
-        if path.startswith("/api/datasets/"):
+        if path.startswith("/api/datasets/") and path.count("/") == 4:
+            name = path.removeprefix("/api/datasets/")
+            if name in self.here.repos:
+                private = self.here.private.get(name, True)
+                self._answer(200, {"id": name, "private": private})
+            else:
+                self._answer(404, {"error": "none"}, X_Error_Code="RepoNotFound")
+        elif path.startswith("/api/datasets/"):
             self._tree(path)
         else:
             self._file()
@@ -139,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             asked = json.loads(body)
             name = f"{asked['organization']}/{asked['name']}"
             self.here.repos.setdefault(name, {})
-            self.here.private[name] = asked.get("visibility") == "private"
+            self.here.private.setdefault(name, asked.get("visibility") == "private")
             self._answer(200, {"url": f"{self.here.url}/datasets/{name}"})
             return
         _, _, _, owner, repo, what, _ = path.split("/")
