@@ -21,6 +21,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 HEAD, TAIL = 4800, 3200
 """Characters of a long answer: its beginning and its end."""
 REPORT = "report_leads"
+NAME = r"[\w-][\w.-]*"
+"""One part of a path or an id; none climbs, since none begins with a dot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +87,19 @@ class Entry(Record):
 class DocPage(Record):
     """A page of the Hugging Face documentation, such as `trl/sft_trainer`."""
 
-    path: str = Field(max_length=200, pattern=r"^[\w.-]+(?:/[\w.-]+)*$")
+    path: str = Field(max_length=200, pattern=rf"^{NAME}(?:/{NAME})*$")
 
 
 class Dataset(Record):
     """The id of a data set on the Hub."""
 
-    dataset: str = Field(max_length=200, pattern=r"^[\w.-]+(?:/[\w.-]+)?$")
+    dataset: str = Field(max_length=200, pattern=rf"^{NAME}(?:/{NAME})?$")
 
 
 class RepoFile(Record):
     """A file of a public repository on GitHub, from a line on."""
 
-    repo: str = Field(max_length=140, pattern=r"^[\w.-]+/[\w.-]+$")
+    repo: str = Field(max_length=140, pattern=rf"^{NAME}/{NAME}$")
     path: str = Field(max_length=300, pattern=r"^[^?#]+$")
     first_line: int | None = None
 
@@ -105,7 +107,7 @@ class RepoFile(Record):
 class RepoWords(Record):
     """Words to look for in the issues of a repository."""
 
-    repo: str = Field(max_length=140, pattern=r"^[\w.-]+/[\w.-]+$")
+    repo: str = Field(max_length=140, pattern=rf"^{NAME}/{NAME}$")
     words: str = Field(max_length=200)
 
 
