@@ -3,6 +3,9 @@
 `python -m benchmarks.notebook_twins REPO` takes a checkout (or a bare git directory) that holds
 `nb/NAME.ipynb` beside `python_scripts/NAME.py`. Nothing of it is run. Prints a table for people
 and one JSON object as the last line.
+
+Counted twice. `same_share` leaves out variables that the generator turned into comments: the script
+does not set them, and a reader that said so would invent them. `same_share_strict` counts them.
 """
 
 from __future__ import annotations
@@ -110,6 +113,7 @@ def compare(repo: Path, *, show: int) -> dict[str, object]:
     return {
         **count,
         "same_share": round(count["same"] / trained, 4) if trained else None,
+        "same_share_strict": round(count["same_strict"] / trained, 4) if trained else None,
         "enough_stated_share": round(count["enough_stated"] / trained, 4) if trained else None,
         "median_ms": round(statistics.median(seconds) * 1000, 1) if seconds else None,
         "slowest_ms": round(max(seconds) * 1000, 1) if seconds else None,
@@ -137,6 +141,7 @@ def _judge(
     count["trainers"] += 1
     problems = differences(mine, twin, unset)
     count["same"] += not problems
+    count["same_strict"] += not differences(mine, twin, set())
     stated = sum(value.origin == "stated" for value in mine.fields.values())
     count["enough_stated"] += stated >= ENOUGH_STATED
     if stated < ENOUGH_STATED:

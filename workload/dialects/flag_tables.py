@@ -177,7 +177,10 @@ _REPLACED = {
     "warmup_steps": ("warmup_steps", "num_warmup_steps"),
     "num_epochs": ("num_train_epochs", "num_epochs", "epochs"),
     "max_steps": ("max_steps", "max_train_steps"),
-    "gradient_checkpointing": ("gradient_checkpointing", "actor_gradient_checkpointing"),
+    "gradient_checkpointing": (
+        "gradient_checkpointing", "activation_checkpointing", "actor_gradient_checkpointing",
+    ),
+    "logging_steps": ("logging_steps", "log_interval"),
     "lora_r": ("lora_r", "lora_rank", "lora_dim", "actor_lora_dim"),
     "lora_target_modules": ("lora_target_modules", "target_modules", "lora_target"),
     "preprocessing_num_workers": ("dataset_num_proc", "preprocessing_num_workers"),

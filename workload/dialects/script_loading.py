@@ -17,6 +17,7 @@ from workload.versions import KNOWN, is_at_least
 _UNSLOTH_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 _UNSLOTH = "unsloth (as of commit 015bdef)"
 """unslothai/unsloth unsloth/models/loader.py and llama.py: from_pretrained, get_peft_model."""
+QUANTIZATION = "quantization_config"
 _BITS_BY_WORD = {"int4": 4, "int8": 8, "fp8": 8, "float8": 8, "int2": 2}
 
 
@@ -50,6 +51,9 @@ def loading_entries(reader: ScriptReader) -> tuple[dict[str, Slot], str]:
             entries.update(run.entries(settings.value))
         elif settings is not None and isinstance(settings.value, Unknown):
             entries[OPEN] = settings
+    quantization = run.entries(run.trainer).get(QUANTIZATION)
+    if quantization is not None:  # trl 1.10 loads the model with it
+        entries[QUANTIZATION] = quantization
     return entries, f"{trainer}.model"
 
 
@@ -128,12 +132,15 @@ def _source(reader: ScriptReader, package: str) -> str:
 
 
 def _quantization(reader: ScriptReader, entries: Mapping[str, Slot], name: str) -> None:
-    slot = entries.get("quantization_config")
+    slot = entries.get(QUANTIZATION)
+    trainer = reader.run.trainer
+    given = slot is not None and reader.run.entries(trainer).get(QUANTIZATION) is slot
+    key = f"{trainer.name if trainer and given else name}.{QUANTIZATION}"
     if slot is not None and isinstance(slot.value, Thing):
-        _quantization_config(reader, slot, f"{name}.quantization_config")
+        _quantization_config(reader, slot, key)
         return
     if slot is not None and plain(reader.run, slot.value) is NOT_PLAIN:
-        reader.unknown("quant_bits", slot, f"{name}.quantization_config")
+        reader.unknown("quant_bits", slot, key)
         return
     if _stated_bits(reader, entries, name):
         return

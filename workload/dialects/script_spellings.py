@@ -55,6 +55,7 @@ TRAINER: dict[str, str] = {
 
 MODEL: dict[str, str] = {
     "attn_implementation": "attn_implementation",
+    "_attn_implementation": "attn_implementation",
     "torch_dtype": "model_load_dtype",
     "dtype": "model_load_dtype",
     "device_map": "device_map",
