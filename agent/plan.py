@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.services import Services
+from agent.trade import traded
 from audit.records.finding import FieldEdit, Finding
 from audit.records.patch import Why
 from audit.records.profile import Profile
@@ -94,6 +95,26 @@ def plan_patch(
         grow: follow also what fires only on the planned workload.
         grown: rule id -> finding id of those that may be followed so; None: all that fire.
     """
+
+    def plan(without: Mapping[str, LeftOut]) -> Plan:
+        return _plan(workload, profile, choices, services, without, grow=grow, grown=grown)
+
+    made = plan(barred)
+    if not grow or grown is not None:
+        return made  # who chose the edits one by one gets them
+    return traded(made, workload, lambda given_up: plan({**given_up, **barred}), services)
+
+
+def _plan(
+    workload: Workload,
+    profile: Profile,
+    choices: Sequence[Choice],
+    services: Services,
+    barred: Mapping[str, LeftOut],
+    *,
+    grow: bool,
+    grown: Mapping[str, str] | None,
+) -> Plan:
     draft = _Draft(workload, profile)
     for choice in choices:
         finding = choice.finding
@@ -135,7 +156,7 @@ def _follow(draft: _Draft, finding: Finding, services: Services) -> None:
     profile = services.profile(planned)
     objection = _objection(draft, planned, profile, finding)
     if objection is not None:
-        draft.left_out.append(LeftOut(fresh, Why("plan", objection)))
+        draft.left_out.append(LeftOut(fresh, objection))
         return
     draft.workload, draft.profile = planned, profile
     draft.followed.append(fresh.model_copy(update={"id": finding.id, "effect": finding.effect}))
@@ -185,16 +206,17 @@ def _again(draft: _Draft, finding: Finding, services: Services) -> Finding | Non
     return next(iter(fired), None)
 
 
-def _objection(draft: _Draft, planned: Workload, profile: Profile, finding: Finding) -> str | None:
+def _objection(draft: _Draft, planned: Workload, profile: Profile, finding: Finding) -> Why | None:
     """Why the plan may not take this step."""
     before, after = effective_batch(draft.workload), effective_batch(planned)
     if finding.semantics != "dynamics" and before != after:
-        return f"It would change the effective batch from {before} to {after}"
+        return Why("plan", f"It would change the effective batch from {before} to {after}")
     was, fit = draft.profile.fit.get("as_written"), profile.fit.get("as_written")
     if fit is not None and fit.share > 1 and (was is None or fit.share > was.share):
-        return (
+        return Why(
+            "no_room",
             f"Together with the other edits the run would not fit: up to {fit.high_gb:.0f} GB, "
-            f"{fit.share:.0%} of the card"
+            f"{fit.share:.0%} of the card",
         )
     return None
 

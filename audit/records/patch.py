@@ -9,10 +9,12 @@ from pydantic import Field
 from audit.records.base import Json, Record
 from audit.records.finding import FieldEdit, Semantics
 
-Cause = Literal["advice", "kept", "not_included", "unwanted", "unwritable", "plan", "measured"]
+Cause = Literal[
+    "advice", "kept", "not_included", "unwanted", "unwritable", "plan", "no_room", "measured"
+]
 """Why an edit is left out: no edit makes it, the user keeps the field, its kind is not included,
-who chooses did not want it, the text cannot take it, it does not go with the rest of the plan, it
-was dropped after measuring."""
+who chooses did not want it, the text cannot take it, it does not go with the rest of the plan, the
+memory does not suffice for all, it was dropped after measuring."""
 
 
 class Why(NamedTuple):

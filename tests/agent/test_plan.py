@@ -59,6 +59,10 @@ def edit_of(report: Report, field: str) -> Edit:
     return next(edit for edit in report.patch.edits if edit.field == field)
 
 
+ROOM = frozenset({"gradient_checkpointing", "quant_bits"})
+"""Kept as they are, these leave memory to the micro batch."""
+
+
 @pytest.mark.parametrize("card", CARDS)
 def test_whatever_the_card_the_plan_fits_it_and_keeps_the_effective_batch(card: str) -> None:
     request = request_for(QLORA, hardware=card)
@@ -92,7 +96,7 @@ def test_memory_that_one_edit_takes_is_not_there_for_the_next() -> None:
     assert not left.applied
     assert "other edits" in (left.reason or "")
     assert edit_of(report, "gradient_checkpointing").applied
-    roomy = audit(request_for(crowded, hardware="l40s", keep=frozenset({"gradient_checkpointing"})))
+    roomy = audit(request_for(crowded, hardware="l40s", keep=ROOM))
     assert edit_of(roomy, MICRO).applied
 
 
@@ -185,3 +189,19 @@ def test_what_fires_only_later_and_cannot_be_written_is_left_out_once() -> None:
     checkpointing = [e for e in report.patch.edits if e.field == "gradient_checkpointing"]
     assert not any(edit.applied for edit in checkpointing)
     assert secret not in report.model_dump_json()
+
+
+def test_memory_goes_where_it_buys_most() -> None:
+    report = audit(request_for(AXOLOTL, hardware="h100-sxm"))
+    kept = edit_of(report, "gradient_checkpointing")
+    assert (kept.applied, kept.cause) == (False, "no_room")
+    assert "(projected)" in (kept.reason or "")
+    assert edit_of(report, MICRO).after == 4
+    both = audit(request_for(AXOLOTL, hardware="h100-sxm", keep=frozenset({MICRO, ACCUMULATION})))
+    assert edit_of(both, "gradient_checkpointing").applied
+    assert report.after is not None
+    assert both.after is not None
+    assert report.after.step_s.value < both.after.step_s.value
+    roomy = audit(request_for(AXOLOTL, hardware="mi300x"))
+    assert edit_of(roomy, "gradient_checkpointing").applied
+    assert edit_of(roomy, MICRO).applied
