@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check fix browser demo bench faults calibrate clean
+.PHONY: help app test check fix browser long demo bench faults calibrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ fix: $(VENV)/.dev ## format, mend lint, renew what is generated from the code an
 
 browser: $(VENV)/.dev ## every browser test (needs a Chromium)
 	$(BIN)/python -m pytest -m browser
+
+long: $(VENV)/.dev ## real training runs that take minutes
+	$(BIN)/python -m pytest -m long -s
 
 demo: $(VENV)/.app ## audit the five examples on the command line
 	@for file in examples/*.y*ml examples/*.py; do $(BIN)/python -m agent audit $$file --hardware mi300x; done

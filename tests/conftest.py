@@ -14,6 +14,16 @@ SHARED = ROOT.parent / "shared"
 KEYS = ("ANTHROPIC_API_KEY", "HF_TOKEN", "GOBLIN_OPENAI_API_KEY", "SPACE_ID")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Real runs of minutes wait until somebody asks for them."""
+    if "long" in (config.getoption("markexpr") or ""):
+        return
+    wait = pytest.mark.skip(reason="takes minutes: make long")
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(wait)
+
+
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No keys, an own data folder, and only loopback sockets."""
