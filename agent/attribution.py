@@ -2,12 +2,12 @@
 
 A patch that fails or is slower loses the edits that make it so: they are found by bisection, the
 patch is planned and written again without them, and measured again as a whole. Of a patch that is
-faster, each group of edits is told its share. Projected patches have steps from the estimator.
+faster, each group of edits is told its share, and one that slows it down is dropped just so.
+Projected patches have steps from the estimator.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,7 @@ from agent.bench_runs import failed_bench, run_spec
 from agent.edit_groups import EditGroup, edit_groups, shown
 from agent.guilty import find_guilty
 from agent.services import Services
+from agent.shares import edit_shares, harmful, shares_told
 from agent.staged import BAD, Staged, compare_bench, fails_by_its_edits
 from agent.state import AFTER, BEFORE, AuditState
 from audit.records.attribution import Attribution, DroppedEdits, EditShare
@@ -50,7 +51,7 @@ def attributed(state: AuditState, services: Services, propose: Propose) -> Audit
     if verdict == "slower" or (verdict == "failed" and fails_by_its_edits(bench)):
         return _without_guilty(state, services, propose)
     if verdict == "faster" and len(groups) > 1:
-        return _with_shares(state, services, groups, bench)
+        return _with_shares(state, services, propose, groups, bench)
     return state
 
 
@@ -200,21 +201,39 @@ def _told(
         parts.append("No edit is left in the patch.")
     else:
         parts.append("The patch was written and measured again without it.")
-    return state.moved(
-        attribution=Attribution(
-            provenance="measured",
-            runs=tuple(staged.runs),
-            dropped=tuple(dropped),
-            told=" ".join(parts),
-            seconds=round(staged.used, 3),
-        )
+    return _attributed(state, staged, dropped=dropped, told=" ".join(parts))
+
+
+def _attributed(
+    state: AuditState,
+    staged: Staged,
+    *,
+    told: str,
+    shares: Sequence[EditShare] = (),
+    dropped: Sequence[DroppedEdits] = (),
+) -> AuditState:
+    found = Attribution(
+        provenance="measured",
+        runs=tuple(staged.runs),
+        shares=tuple(shares),
+        dropped=tuple(dropped),
+        told=told,
+        seconds=round(staged.used, 3),
     )
+    return state.moved(attribution=found)
 
 
 def _with_shares(
-    state: AuditState, services: Services, groups: Sequence[EditGroup], bench: Bench
+    state: AuditState,
+    services: Services,
+    propose: Propose,
+    groups: Sequence[EditGroup],
+    bench: Bench,
 ) -> AuditState:
-    """What each group adds on top of those before it: the patch grows group by group."""
+    """What each group adds on top of those before it: the patch grows group by group.
+
+    A group that slows the run down is dropped, though the patch as a whole is faster.
+    """
     staged = _staged(state, services, SHARE_SECONDS)
     whole = compare_bench(bench, groups).speedup
     steps: list[Interval] = []
@@ -225,43 +244,26 @@ def _with_shares(
         steps.append(found.speedup)
     if whole is None or len(steps) < len(groups) - 1:
         why = f"The share of each edit was not measured: {staged.seconds:.0f} s did not suffice."
-        shares: tuple[EditShare, ...] = ()
-    else:
-        shares = _shares(groups, [*steps, whole])
-        lines = (f"{', '.join(one.fields)} {one.factor.value:.2f}x" for one in shares)
-        why = f"Measured one after the other, each on top of those before it: {'; '.join(lines)}."
-    return state.moved(
-        attribution=Attribution(
-            provenance="measured",
-            runs=tuple(staged.runs),
-            shares=shares,
-            told=why,
-            seconds=round(staged.used, 3),
-        )
+        return _attributed(state, staged, told=why)
+    shares = edit_shares(groups, [*steps, whole])
+    slowing = harmful(groups, shares)
+    if not slowing:
+        return _attributed(state, staged, shares=shares, told=shares_told(shares))
+    dropped = [_dropped_by_share(group, share) for group, share in slowing]
+    for one in dropped:
+        services.record(LogData(text=one.reason))
+    state = _again(_rewritten(state, services, propose, dropped), services)
+    return _told(state, staged, dropped)
+
+
+def _dropped_by_share(group: EditGroup, share: EditShare) -> DroppedEdits:
+    reason = (
+        f"Dropped after measuring: on top of the edits before it, {group.name} is slower "
+        f"({_times(share.factor)})"
     )
-
-
-def _shares(groups: Sequence[EditGroup], steps: Sequence[Interval]) -> tuple[EditShare, ...]:
-    """Ratios of neighbouring steps; their errors are independent: widths add in squares."""
-    whole = math.log(steps[-1].value)
-    found, before, width = [], 0.0, 0.0
-    for group, step in zip(groups, steps, strict=True):
-        now, half = math.log(step.value), math.log(step.high / step.low) / 2
-        gain, spread = now - before, math.hypot(half, width)
-        found.append(
-            EditShare(
-                rule_ids=group.rule_ids,
-                fields=group.fields,
-                factor=Interval(
-                    low=math.exp(gain - spread),
-                    value=math.exp(gain),
-                    high=math.exp(gain + spread),
-                ),
-                share=gain / whole,
-            )
-        )
-        before, width = now, half
-    return tuple(found)
+    return DroppedEdits(
+        rule_ids=group.rule_ids, fields=group.fields, verdict="slower", reason=reason
+    )
 
 
 def _times(speedup: Interval) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Literal
 
-from audit.records.comparison import Parity
+from audit.records.comparison import Parity, ParityPoint
 from audit.records.finding import Semantics
 from audit.records.measured import MeasuredRun, StepRow
 from audit.records.translated import TranslatedArm
@@ -25,6 +25,8 @@ ROUNDING = {"fp32": (1e-5, 1e-4), "other": (1e-2, 5e-2)}
 fp32 at most 2.3e-7 and 1.6e-7; bf16 against fp32 4.2e-4 and 1.1e-2, and larger models drift more;
 what must be told in fp32 is another optimizer, 7.7e-5 and 1.4e-3."""
 LEAST = 1e-12
+POINTS = 120
+"""Of a chart, at most."""
 
 Verdict = Literal["same", "differs", "not_run"]
 
@@ -39,10 +41,12 @@ def loss_parity(run: MeasuredRun, semantics: Semantics) -> tuple[Verdict, Parity
     if why is None and not all(_alike(*pair) for pair in pairs):
         why = "The arms take other samples into a step"
     if why is not None:
-        return "not_run", _window(before.timed, after.timed, semantics, why)
+        window = _window(before.timed, after.timed, semantics, why)
+        return "not_run", _drawn(window, pairs) if window else None
     if not pairs:
         return "not_run", None
-    return _stepwise(pairs[:STEPS], run.translation.arms, semantics)
+    verdict, parity = _stepwise(pairs[:STEPS], run.translation.arms, semantics)
+    return verdict, _drawn(parity, pairs)
 
 
 def _stepwise(
@@ -89,6 +93,27 @@ def _window(
         grad_norm=_apart(*norms),
         reason=reason,
     )
+
+
+def _drawn(parity: Parity, pairs: Sequence[tuple[StepRow, StepRow]]) -> Parity:
+    """With the steps of both arms, thinned evenly; a step without a number is left out."""
+    finite = [pair for pair in pairs if all(_is_number(row) for row in pair)]
+    every = max(1, math.ceil(len(finite) / POINTS))
+    points = tuple(
+        ParityPoint(
+            index=one.index,
+            loss_before=one.loss,
+            loss_after=other.loss,
+            grad_norm_before=one.grad_norm,
+            grad_norm_after=other.grad_norm,
+        )
+        for one, other in finite[::every]
+    )
+    return parity.model_copy(update={"points": points})
+
+
+def _is_number(row: StepRow) -> bool:
+    return math.isfinite(row.loss) and math.isfinite(row.grad_norm)
 
 
 def _no_counterparts(run: MeasuredRun, semantics: Semantics) -> str | None:

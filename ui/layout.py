@@ -173,6 +173,7 @@ def _report(parts: dict[str, Any], values: Values) -> _Handover:
                 handover = _handover(parts, values)
         parts["arms_heading"] = _part("arms_heading", values, CHARTS.read_text())
         _charts(parts, values)
+        parts["parity"] = _part("parity", values)
         parts["what_if"] = _part("what_if", values, WHAT_IF.read_text())
         parts["what_if_rows"] = _part("what_if_rows", values)
         for name in ("leads", "believe", "checked"):

@@ -19,6 +19,7 @@ from ui.diff import patch_part
 from ui.findings import findings_heading, findings_part
 from ui.headline import well_tuned
 from ui.leads import leads_part
+from ui.parity_chart import parity_part
 from ui.part_charts import memory_chart, time_chart
 from ui.reproduce import reproduce_part
 from ui.roofline_chart import roofline_caption, roofline_chart, roofline_table
@@ -44,7 +45,7 @@ TEXTS: Final = (
     "view", "status", "trouble", "run_head", "run_body", "verdict", "findings_heading", "findings",
     "patch", "run_it", "arms_heading", *(f"caption_{metric.name}" for metric in METRICS),
     "arms_table", "caption_time", "table_time", "caption_memory", "table_memory",
-    "caption_roofline", "table_roofline", "what_if",
+    "caption_roofline", "table_roofline", "parity", "what_if",
     "what_if_rows", "believe",
     "leads", "checked_first", "checked", "ask",
     "answer", "reproduce", "stages",
@@ -81,6 +82,7 @@ def report_values(
         "run_it": run_it_part(report),
         "what_if": what_if_part(report),
         "what_if_rows": first_rows(report),
+        "parity": parity_part(report),
         "believe": believe_part(report),
         "leads": leads_part(report),
         "reproduce": reproduce_part(report, switches.choice if switches else None),

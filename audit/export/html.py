@@ -19,6 +19,7 @@ from audit.export.html_elements import (
     source_link,
     text,
 )
+from audit.export.html_parity import parity_section
 from audit.export.numbers import number
 from audit.export.step_walk import edit_by_edit, walk
 from audit.records.finding import Finding
@@ -145,6 +146,7 @@ def _figures(report: Report) -> Iterator[str]:
         f"{figure_table(rows, ('before', 'after')) if rows else ''}</section>"
     )
     yield _time(report)
+    yield parity_section(report)
     memory = memory_bars(report)
     if memory:
         yield f'<h2>Where the memory goes</h2><section class="card">{memory}</section>'

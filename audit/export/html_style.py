@@ -77,6 +77,12 @@ svg { display: block; width: 100%; overflow: visible; }
 .whisker { stroke: var(--text); stroke-width: 1.5; }
 .capacity { stroke: var(--critical); stroke-width: 2; stroke-dasharray: 4 3; }
 .outline { fill: none; stroke-width: 1; }
+.curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 20px;
+  margin: 14px 0 10px; }
+.curves svg { overflow: hidden; border-bottom: 1px solid var(--rule); }
+.curve { fill: none; vector-effect: non-scaling-stroke; }
+.was { stroke: var(--before); stroke-width: 5; } .is { stroke: var(--after); stroke-width: 1.6; }
+.held { fill: var(--sunken); }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px;
   margin-right: 6px; }
 .checked li { padding: 2px 0 2px 20px; position: relative; }

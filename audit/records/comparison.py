@@ -14,6 +14,18 @@ Clock = Literal["wall", "cpu"]
 """wall: elapsed time. cpu: time of the arm's process on a core."""
 
 
+class ParityPoint(Record):
+    """What both arms had at one optimizer step; the same samples where parity is stepwise."""
+
+    index: int
+    """0, 1, ... within each arm, warm-up counted."""
+    loss_before: float
+    loss_after: float
+    grad_norm_before: float
+    """Global 2-norm before clipping."""
+    grad_norm_after: float
+
+
 class Parity(Record):
     """Whether both arms trained the same: loss and gradient norm at the same step of both."""
 
@@ -31,6 +43,8 @@ class Parity(Record):
     grad_norm_tolerance: float | None = None
     reason: str = ""
     """Why it is this kind, in one plain sentence."""
+    points: tuple[ParityPoint, ...] = ()
+    """Both arms step by step, for a chart; of a long run every so many steps."""
 
 
 class Comparison(Record):

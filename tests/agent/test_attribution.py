@@ -140,6 +140,39 @@ def test_a_faster_patch_tells_what_each_edit_earns() -> None:
     assert by_micro.factor.low < 1.5 < by_micro.factor.high
 
 
+def test_an_edit_that_slows_a_faster_patch_down_is_dropped() -> None:
+    state, runner, said = audited(lambda one: cost(one, **{MICRO: 0.8, RECOMPUTED: 2.0}))
+    found = state.attribution
+    assert found is not None
+    assert [(MICRO in one.fields, one.verdict) for one in found.dropped] == [(True, "slower")]
+    assert "on top of the edits before it" in found.told
+    assert "0.80x" in found.told
+    assert RECOMPUTED in applied(state)
+    assert MICRO not in applied(state)
+    assert runner.specs[-1].arms[1].workload == state.patched
+    assert state.comparison is not None
+    assert state.comparison.speedup is not None
+    assert state.comparison.speedup.value == pytest.approx(2.0)
+    assert any("is slower" in text for text in said)
+
+
+def test_a_run_that_says_nothing_of_the_edits_blames_none() -> None:
+    """The box fails whatever is asked of it after the second run."""
+    runs: list[Workload] = []
+
+    def speed(workload: Workload) -> float | str:
+        runs.append(workload)
+        if len(runs) > 3:
+            return "the worker is gone"
+        return cost(workload, **{MICRO: 0.5})
+
+    state, _, _ = audited(speed)
+    assert state.attribution is not None
+    assert not state.attribution.dropped
+    assert "not found" in state.attribution.told
+    assert MICRO in applied(state)
+
+
 def test_nobody_pays_for_staged_runs() -> None:
     state, runner, _ = audited(
         lambda one: cost(one, **{MICRO: 1.5, RECOMPUTED: 1.2}), billable=True
