@@ -130,7 +130,7 @@ def serving() -> Iterator[Server]:
             _wait(server.url, process)
             yield server
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             try:
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:

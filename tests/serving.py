@@ -60,7 +60,7 @@ def serve(
         _wait(url, process, log)
         yield Served(url, log, data)
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # a shell's background jobs never see SIGINT
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:

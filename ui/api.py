@@ -7,7 +7,7 @@ docstrings are what an agent sees; the page's own events are private.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from typing import Any, Literal
@@ -26,12 +26,14 @@ from audit.log.redact import redact
 from audit.log.scrub import scrub
 from audit.records.errors import GoblinError, UserError
 from audit.records.events import Event
-from audit.records.upload import Upload, plainly_named
-from audit.records.workload import DataLengths
+from ui.api_finished import Finished
+from ui.api_given import lengths_of, uploads_of, versions_of
 
 Kind = Literal["neutral", "numerics", "dynamics"]
 Answer = dict[str, Any]
-TOOLS = ("audit", "approve", "parse", "search", "estimate", "compare")
+OVER_FILES = ("audit", "approve", "parse", "search", "estimate")
+OVER_AUDITS = ("compare", "what_if", "ask")
+TOOLS = (*OVER_FILES, *OVER_AUDITS)
 APPLIED: list[Kind] = ["neutral", "numerics"]
 MOST_ANSWERS = 50
 LOOK_SECONDS = 0.5
@@ -215,26 +217,6 @@ class Api:
             )
         )
 
-    def compare(self, audit_ids: list[str]) -> Answer:
-        """Hold two or more finished audits against each other, each against the first.
-
-        Args:
-            audit_ids: ids of finished audits of this server, two to twelve.
-
-        Returns:
-            audits with their figures, fields that differ, comparisons with verdict and interval.
-        """
-        from agent.side_by_side import MAX_AUDITS, compare_reports
-
-        named = []
-        for audit_id in audit_ids[: MAX_AUDITS + 1]:
-            report = self._jobs.report(audit_id)
-            if report is None:
-                message = f"audit {audit_id} has no report"
-                raise UserError(message, remedy="Give ids of audits that have finished.")
-            named.append((audit_id, report))
-        return compare_reports(named).model_dump(mode="json")
-
     def _outcome(self, started: Started, decided: str = "") -> Answer:
         """Wait for the end, or for an approval other than the one that was decided.
 
@@ -257,26 +239,6 @@ class Api:
         if report is None:
             report_of(last)  # raises what the audit ended with
         return found | {"report": report}
-
-
-def uploads_of(files: Mapping[str, str]) -> tuple[Upload, ...]:
-    """The given texts as uploads."""
-    return tuple(plainly_named(Upload(name, said.encode())) for name, said in files.items())
-
-
-def versions_of(versions: Mapping[str, str]) -> dict[str, str]:
-    """The stated versions, checked as those of the command line are."""
-    from workload.versions import parse_versions
-
-    said = ",".join(f"{name}={version}" for name, version in versions.items())
-    return parse_versions(said) if said else {}
-
-
-def lengths_of(said: str) -> DataLengths | None:
-    """Stated lengths; never a path."""
-    from workload.lengths import parse_lengths
-
-    return parse_lengths(said) if said.strip() else None
 
 
 def told(tool: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
@@ -314,9 +276,13 @@ def _wrong_arguments(tool: Callable[..., Any], error: ValidationError) -> str:
 
 def add_api(jobs: Jobs, settings: Settings) -> None:
     """Publish the tools; called inside the app's Blocks."""
-    api = Api(jobs, settings)
-    for name in TOOLS:
-        gr.api(told(getattr(api, name), settings), api_name=name, concurrency_limit=None)
+    for offered, names in (
+        (Api(jobs, settings), OVER_FILES),
+        (Finished(jobs, settings), OVER_AUDITS),
+    ):
+        for name in names:
+            tool = told(getattr(offered, name), settings)
+            gr.api(tool, api_name=name, concurrency_limit=None)
 
 
 def answer_in_json(demo: gr.Blocks) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from functools import partial
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from agent.jobs import Jobs
 from agent.rebuild import EditChoice
@@ -14,6 +17,7 @@ from agent.report import VERSION
 from agent.settings import Settings
 from ui.api import add_api, answer_in_json
 from ui.ask_part import AskDesk
+from ui.body_limit import BodyLimit
 from ui.compare_page import add_compare
 from ui.desk import Desk
 from ui.download import SAVE
@@ -21,8 +25,10 @@ from ui.history_page import add_history
 from ui.knowledge_page import add_knowledge
 from ui.layout import Page, lay_out
 from ui.owned import CHOSEN, KEEP, OWNED
+from ui.page_memory import PageMemory
 from ui.paint import PLOTS, Values, report_values, status_part, view_mark
 from ui.samples import first_audit, sample_names
+from ui.sessions import keep_little
 from ui.switches import switches_of
 from ui.theme import PICTURE, SCRIPT, STYLES, page_theme
 from ui.what_if_desk import WhatIfDesk
@@ -72,7 +78,7 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks, settings: Settings) -> None:
     owner = [page.audit_id, page.owned]
     page.cancel.click(desk.cancel, owner, page.cancel, js=OWNED, **AT_ONCE)
     page.owned.change(None, page.owned, None, js=KEEP, **QUIET)
-    switched = {**AT_ONCE, "js": OWNED, "trigger_mode": "always_last"}
+    switched = {**AT_ONCE, "js": OWNED, "trigger_mode": "multiple"}  # `inTurn` of page.js waits
     outputs = [*page.parts.values(), page.download["patch"], page.download["patched"]]
     page.parts["findings"].submit(desk.switch_edits, owner, outputs, **switched)
     what_if = WhatIfDesk(desk.shown_report)
@@ -111,8 +117,8 @@ def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
         delete_cache=(600, 3600),
     ) as demo:
         page = lay_out(settings, sample_names(), first, VERSION)
+        add_api(jobs, settings)  # first: an event of the page that is called the same gives way
         _bind(Desk(page, jobs, settings, shown), page, demo, settings)
-        add_api(jobs, settings)
     add_history(demo, jobs, settings, VERSION)
     add_compare(demo, jobs, settings, VERSION)
     add_knowledge(demo, settings, VERSION)
@@ -122,8 +128,12 @@ def build_app(settings: Settings, jobs: Jobs) -> gr.Blocks:
 def launch(demo: gr.Blocks, settings: Settings) -> str:
     """Serve in the background; returns the address."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    if threading.current_thread() is threading.main_thread():
+        # A container's end, or systemd's, closes as Ctrl+C does: running audits are told and logged.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     _, url, _ = demo.launch(prevent_thread_lock=True, **launch_options(settings))
     answer_in_json(demo)
+    keep_little(demo)
     return str(url)
 
 
@@ -140,6 +150,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "run_history": False,
         "max_file_size": "20mb",
         "max_threads": 100,
+        "app_kwargs": {"middleware": [Middleware(BodyLimit), Middleware(PageMemory)]},
         "mcp_server": True,
         "footer_links": [],
         "quiet": True,

@@ -1,4 +1,5 @@
 // The box for questions: the question goes to the server, the answer comes back below it.
+let turn = 0;
 const button = () => element.querySelector("button");
 document.addEventListener("submit", (event) => {
   if (!element.contains(event.target)) return;
@@ -8,11 +9,12 @@ document.addEventListener("submit", (event) => {
   if (button().disabled) return;
   button().disabled = true;
   button().textContent = "Asking…";
-  trigger("submit", { question: box.value });
+  trigger("submit", { question: box.value, turn: ++turn });
 }, true);
-new MutationObserver((changes) => {
+new MutationObserver(() => {
   if (!button()?.disabled) return;
-  if (!changes.some((one) => one.target.closest?.("#gg-part-answer"))) return;
+  const answered = document.querySelector("#gg-part-answer [data-turn]");
+  if (Number(answered?.dataset.turn) !== turn) return;
   button().disabled = false;
   button().textContent = "Ask";
 }).observe(document.body, { childList: true, subtree: true });

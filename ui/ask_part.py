@@ -8,20 +8,19 @@ from typing import Any
 
 import gradio as gr
 
-from agent.ask import MAX_QUESTION, ask
-from agent.named import MODELS
+from agent.ask import MAX_QUESTION
 from agent.settings import Settings
 from audit.records.answer import Answer, Citation, Said
 from audit.records.errors import UserError
 from audit.records.report import Report
+from ui.asking import answer_to
 from ui.entry_parts import entry_link
 from ui.figures import count, words
-from ui.visitor import visitor_of
+from ui.marks import turn_mark
 from ui.what_if_rows import fault_part
 
 Shown = Callable[[str, object, object], Report | None]
 Owns = Callable[[str, object], bool]
-NOT_YOURS = "Answered by search: only the owner of an audit may ask the model of this host."
 
 
 def ask_form() -> str:
@@ -69,24 +68,15 @@ class AskDesk:
         """The answer; a model is asked for the owner of an audit alone."""
         asked = event._data if isinstance(event._data, dict) else {}
         question = str(asked.get("question") or "")[: 2 * MAX_QUESTION]
-        backend = self._settings.backend
-        stranger = backend in MODELS and not self._owns(audit_id, owned)
         try:
             report = self._shown(audit_id, choice, owned)
             if report is None:
-                return gr.skip()
-            answer = ask(
-                report,
-                question,
-                backend="rules" if stranger else backend,
-                models=self._settings.models,
-                visitor=visitor_of(self._settings),
-            )
+                return turn_mark(event._data)
+            owner = self._owns(audit_id, owned)
+            part = answer_part(answer_to(question, report, self._settings, owner=owner))
         except UserError as error:
-            return fault_part(error)
-        if stranger:
-            answer = answer.model_copy(update={"note": NOT_YOURS})
-        return answer_part(answer)
+            part = fault_part(error)
+        return part + turn_mark(event._data)
 
 
 def _said(said: Said) -> str:

@@ -142,3 +142,9 @@ def source_link(source: Source) -> str:
             f' title="{escape(source.url)}">{title}</a>'
         )
     return f'{title}, <span class="gg-nowrap">{escape(source.as_of)}</span>'
+
+
+def turn_mark(asked: object) -> str:
+    """Says which question of a visit an answer belongs to: two may read the same."""
+    turn = asked.get("turn") if isinstance(asked, dict) else None
+    return f'<i hidden data-turn="{turn}"></i>' if isinstance(turn, int) else ""

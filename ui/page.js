@@ -57,8 +57,26 @@
     if (!document.querySelector("#gg-part-findings [data-off]")) return;
     if (addChoice(url).href !== location.href) history.replaceState(null, "", url);
   }
+  // Questions to the server one at a time, the newest waiting: answers never overtake each other.
+  const PATIENCE_MS = 8000;
+  function inTurn(send) {
+    let turn = 0, asked = 0, next = null;
+    const go = () => {
+      const question = next;
+      [asked, next] = [question.turn, null];
+      send(question);
+      setTimeout(() => answered(question.turn), PATIENCE_MS);
+    };
+    const answered = (shown) => {
+      if (!asked || shown < asked) return;
+      asked = 0;
+      if (next) go();
+    };
+    const ask = (said) => { next = { ...said, turn: ++turn }; if (!asked) go(); };
+    return { ask, answered, newest: (shown) => shown >= turn };
+  }
   let near = false;
-  window.goblin = { owned, keep, forget, choice, addChoice, nearCharts: () => near };
+  window.goblin = { owned, keep, forget, choice, addChoice, inTurn, nearCharts: () => near };
 
   // A theme that the address asks for stays on the way between the pages.
   const theme = new URLSearchParams(location.search).get("__theme");

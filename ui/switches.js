@@ -1,12 +1,13 @@
 // A finding's box: what is ticked goes to the server, patch and figures come back; focus and scroll stay.
-let turn = 0, held = null;
+let held = null, line = null;
 const pending = new Map();  // what was ticked since the answer that is shown
+const inLine = () => line ??= window.goblin.inTurn((question) => trigger("submit", question));
 
 const boxes = () => [...element.querySelectorAll("input[data-rule]")];
 const place = (rule) => element.querySelector(`input[data-rule="${CSS.escape(rule)}"]`);
 const ask = (rule, on) => {
   const wanted = boxes().filter((box) => box.dataset.wanted === "1").map((box) => box.dataset.rule);
-  trigger("submit", { wanted, rule, on, turn: ++turn });
+  inLine().ask({ wanted, rule, on });
 };
 
 document.addEventListener("change", (event) => {
@@ -31,8 +32,10 @@ document.addEventListener("click", (event) => {
 });
 
 watch("value", () => {
-  const shown = Number(element.querySelector("[data-turn]")?.dataset.turn ?? turn);
-  if (shown >= turn) pending.clear();
+  const shown = Number(element.querySelector("[data-turn]")?.dataset.turn ?? Infinity);
+  if (inLine().newest(shown)) pending.clear();
+  // Once the event is over: Gradio sends the first question again for one that is asked meanwhile.
+  setTimeout(() => inLine().answered(shown));
   for (const [rule, on] of pending) {
     const box = place(rule);
     if (box) { box.checked = on; box.dataset.wanted = on ? "1" : "0"; }

@@ -1,7 +1,8 @@
 // The what-if form: whatever is changed goes to the server, the table comes back; focus stays.
 const table = () => document.getElementById("gg-part-what_if_rows");
 const form = () => element.querySelector("form");
-let held = null, touched = false;
+let held = null, touched = false, line = null;
+const inLine = () => line ??= window.goblin.inTurn((question) => trigger("submit", question));
 
 function picked() {
   return [...element.querySelectorAll('input[name="cards"]:checked')].map((box) => box.value);
@@ -14,7 +15,7 @@ function ask() {
     if (field.dataset.yours === "1") said.prices[field.dataset.price] = field.value;
   }
   touched = true;
-  trigger("submit", said);
+  inLine().ask(said);
 }
 // The address keeps the cards, so that a link shows the same table.
 function keepCards() {
@@ -50,6 +51,8 @@ document.addEventListener("focusin", (event) => {
   held = event.target.matches("#gg-part-what_if_rows [data-price]") ? event.target.dataset.price : null;
 });
 new MutationObserver(() => {
+  const turn = table()?.querySelector("[data-turn]");
+  if (turn) { const shown = Number(turn.dataset.turn); turn.remove(); setTimeout(() => inLine().answered(shown)); }
   // An edit was switched: the table came back as if nobody had asked.
   const anew = table()?.querySelector("[data-first]");
   if (anew) { anew.removeAttribute("data-first"); if (touched) ask(); }

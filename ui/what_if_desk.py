@@ -10,6 +10,7 @@ import gradio as gr
 from agent.what_if import WhatIfAsked, what_if
 from audit.records.errors import UnknownName, UserError
 from audit.records.report import Report
+from ui.marks import turn_mark
 from ui.what_if_asked import read_asked
 from ui.what_if_rows import fault_part, rows_part
 
@@ -39,6 +40,7 @@ class WhatIfDesk:
             report = self._shown(audit_id, choice, owned)
             if report is None:
                 return gr.skip()
-            return rows_part(what_if(report, read_asked(event._data)))
+            rows = rows_part(what_if(report, read_asked(event._data)))
         except UserError as error:
-            return fault_part(error)
+            rows = fault_part(error)
+        return rows + turn_mark(event._data)

@@ -14,6 +14,7 @@ from tests.browser.conftest import App, Visitor
 from tests.browser.page_steps import (
     CONFIG,
     audit,
+    modules,
     open_page,
     paste,
     plotted,
@@ -134,10 +135,9 @@ def test_a_run_can_be_cancelled_by_its_owner_only(
     visitor: Visitor, another: Visitor, app: App
 ) -> None:
     """Real, large files take seconds to read: long enough to watch, to share and to cancel."""
-    lines = "".join(f"name_{place} = {place}\n" for place in range(40_000))
     page = visitor.page
     open_page(page, app.url)
-    upload(page, ("support.yml", CONFIG), *((f"module_{place}.py", lines) for place in range(6)))
+    upload(page, ("support.yml", CONFIG), *modules(11))
     page.locator("#gg-run").click()
     view(page, "run")
     running = page.locator("#gg-part-run_body li[aria-current=step]")

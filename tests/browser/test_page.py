@@ -13,7 +13,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, Visitor
-from tests.browser.page_steps import CONFIG, audit, draw, open_page, overflow, paste, upload, view
+from tests.browser.page_steps import (
+    CONFIG,
+    audit,
+    draw,
+    modules,
+    open_page,
+    overflow,
+    paste,
+    upload,
+    view,
+)
 from ui.api import TOOLS
 from ui.samples import sample_names
 
@@ -335,10 +345,9 @@ def test_two_visitors_do_not_meet(visitor: Visitor, another: Visitor, app: App) 
 
 def test_closing_the_tab_stops_nothing(visitor: Visitor, another: Visitor, app: App) -> None:
     """Large files take seconds to read: long enough to leave while they are read."""
-    lines = "".join(f"name_{place} = {place}\n" for place in range(40_000))
     page = visitor.page
     open_page(page, app.url)
-    upload(page, ("mine.yml", CONFIG), *((f"module_{place}.py", lines) for place in range(3)))
+    upload(page, ("mine.yml", CONFIG), *modules(7))
     page.locator("#gg-run").click()
     view(page, "run")
     link = page.url

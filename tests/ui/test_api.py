@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import json
 import os
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,12 +74,12 @@ def mcp(app: Served) -> Callable[..., Answer]:
     return answered
 
 
-def command(folder: Path, *words: object) -> Answer:
+def command(folder: Path, *words: object, log: str = "log") -> Answer:
     """What the command line prints with --json, its last line."""
     done = subprocess.run(
         [sys.executable, "-m", "agent", *map(str, words), "--json"],
         cwd=ROOT,
-        env={**os.environ, "GOBLIN_DATA_DIR": str(folder / "log")},
+        env={**os.environ, "GOBLIN_DATA_DIR": str(folder / log)},
         capture_output=True,
         text=True,
         check=True,
@@ -92,7 +95,8 @@ def timeless(report: dict[str, Any]) -> dict[str, Any]:
 def test_names_equal_the_commands_and_nothing_else_is_public(
     app: Served, rest: Callable[..., Answer], mcp: Callable[..., Answer]
 ) -> None:
-    assert set(TOOLS) - {"approve"} <= set(COMMANDS)  # a terminal asks by itself
+    named = {tool.replace("_", "-") for tool in TOOLS}
+    assert named - {"approve"} <= set(COMMANDS)  # a terminal asks by itself
     listed = Client(app.url, verbose=False).view_api(return_format="dict", print_info=False)
     assert sorted(listed["named_endpoints"]) == sorted(f"/{tool}" for tool in TOOLS)
     assert not listed["unnamed_endpoints"]
@@ -160,7 +164,23 @@ def test_parse_search_and_estimate_answer_as_the_commands_do(
             ("estimate", {"files": FILES, "hardware": "h200", "gpus": 4}),
             ("estimate", path, "--hardware", "h200", "--gpus", 4),
         ),
-    ):
+        (("what_if", {"files": FILES}), ("what-if", path)),
+        (
+            (
+                "what_if",
+                {
+                    "files": FILES,
+                    "hardware": ["h200", "rtx-4090"],
+                    "gpus": 2,
+                    "rows": "52k",
+                    "prices": {"h200": 3.5},
+                    "lengths": "p50=310,p95=900,max=2048",
+                },
+            ),
+            ("what-if", path, "--hardware", "h200,rtx-4090", "--gpus", 2, "--rows", "52k",
+             "--price", "h200=3.5", "--lengths", "p50=310,p95=900,max=2048"),
+        ),
+    ):  # fmt: skip
         tool, wish = given
         told = command(tmp_path, *words)
         assert rest(tool, **wish) == told
@@ -181,6 +201,46 @@ def test_finished_audits_are_compared_by_id_and_open_by_link(
     assert told["audits"][0]["metrics"] == made[0]["report"]["after"]
 
 
+def test_a_finished_audit_is_asked_as_the_commands_ask_it(
+    app: Served, rest: Callable[..., Answer], mcp: Callable[..., Answer]
+) -> None:
+    made = rest("audit", files=FILES)["audit_id"]
+    for tool, given, words in (
+        ("ask", {"question": "why does it stop?"}, ("ask", made, "why does it stop?")),
+        (
+            "what_if",
+            {"hardware": ["b200"], "nodes": 2, "lengths": "p50=64,p95=128,max=256"},
+            ("what-if", "--audit", made, "--hardware", "b200", "--nodes", 2,
+             "--lengths", "p50=64,p95=128,max=256"),
+        ),
+    ):  # fmt: skip
+        told = command(app.data.parent, *words, log=app.data.name)
+        assert rest(tool, audit_id=made, **given) == told
+        assert mcp(tool, audit_id=made, **given) == told
+    assert told["rows"][0]["hardware"] == "b200"
+
+
+def test_a_request_too_large_is_refused_before_it_is_parsed(app: Served) -> None:
+    parts = urllib.parse.urlsplit(app.url)
+    piece = b"x" * 1_000_000
+    for body, headers in (
+        (piece * 33, {}),
+        ((piece for _ in range(33)), {"Transfer-Encoding": "chunked"}),
+    ):
+        caller = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+        with contextlib.closing(caller):
+            caller.request(
+                "POST",
+                "/gradio_api/call/audit",
+                body,
+                {"Content-Type": "application/json", **headers},
+                encode_chunked=bool(headers),
+            )
+            answer = caller.getresponse()
+            assert answer.status == 413
+            assert "larger than 32 MB" in json.loads(answer.read())["error"]
+
+
 @pytest.mark.parametrize(
     ("tool", "given", "said"),
     [
@@ -196,6 +256,11 @@ def test_finished_audits_are_compared_by_id_and_open_by_link(
         ("estimate", {"files": {"a.yml": "base_model: x\n"}}, "a.yml"),
         ("compare", {"audit_ids": ["f" * 32, "e" * 32]}, "no audit with this id"),
         ("compare", {"audit_ids": ["../x"]}, "no audit id"),
+        ("what_if", {}, "give files, or audit_id"),
+        ("what_if", {"files": FILES, "hardware": ["h9000"]}, "h9000"),
+        ("what_if", {"files": FILES, "rows": "many"}, "rows"),
+        ("what_if", {"files": FILES, "prices": {"mi300x": -1.0}}, "the price of mi300x"),
+        ("ask", {"audit_id": "f" * 32, "question": "why?"}, "no audit with this id"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_plain_message(

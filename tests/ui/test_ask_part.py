@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from agent.settings import Settings
 from audit.records.answer import Answer, Citation, Said
 from tests.ui import page_reports as made
-from ui.ask_part import NOT_YOURS, AskDesk, answer_part, ask_form
+from ui.ask_part import AskDesk, answer_part, ask_form
+from ui.asking import NOT_YOURS
 
 EVIL = '<img src=x onerror="alert(1)">'
 
