@@ -218,13 +218,13 @@ def _report(run: AuditRun, talk: Conversation, start: float) -> Report:
     report = build_report(run.state, run.services, made)
     if name == "rules":
         return report
-    notices = [Notice(kind="note", message=told)]
+    notices = [Notice(kind="note", message=told, about="audit")]
     if talk.unbacked:
         message = (
             f"The model named figures that no tool gave ({', '.join(talk.unbacked[:5])}); none of "
             "them is in this report."
         )
-        notices.insert(0, Notice(kind="note", message=message))
+        notices.insert(0, Notice(kind="note", message=message, about="audit"))
     return report.model_copy(update={"notices": (*report.notices, *notices)})
 
 

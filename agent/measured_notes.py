@@ -23,13 +23,15 @@ def measured_notices(state: AuditState) -> tuple[Notice, ...]:
             f"Measured earlier on {place} with the same settings and versions; not run again: from "
             "cache, costs nothing."
         )
-    return tuple(Notice(kind="note", message=text) for text in texts)
+    return tuple(Notice(kind="note", message=text, about="runs") for text in texts)
 
 
 def attribution_notices(state: AuditState) -> tuple[Notice, ...]:
     """What staged re-runs found out about single edits; none where there were none."""
     found = state.attribution
-    return (Notice(kind="note", message=found.told),) if found is not None and found.told else ()
+    if found is None or not found.told:
+        return ()
+    return (Notice(kind="note", message=found.told, about="runs"),)
 
 
 def _sentences(run: MeasuredRun) -> Iterator[str]:

@@ -185,4 +185,4 @@ def _without_figure(effect: Effect) -> Effect:
 def _notices(report: Report, request: AuditRequest) -> tuple[Notice, ...]:
     if request.runner == "fake":
         return report.notices
-    return (*report.notices, Notice(kind="note", message=PROJECTED))
+    return (*report.notices, Notice(kind="note", message=PROJECTED, about="runs"))

@@ -45,7 +45,7 @@ SHOW_LINK = """(link) => {
   return link ? url.href : "";
 }"""
 """The address bar and the link field say the same; absolute, whatever the host."""
-SHOW_CHARTS = f"""() => Array({len(PLOTS)}).fill({{ visible: true, __type__: "update" }})"""
+SHOW = """() => [{ visible: true, __type__: "update" }]"""
 SWITCH_SECONDS = 0.0005
 """Python lets a computing thread run for 5 ms before another gets its turn. An audit writes to the
 log 40 times, each write giving up its turn five times: with 5 ms, 20 at once took half longer."""
@@ -72,8 +72,9 @@ def _bind(desk: Desk, page: Page, demo: gr.Blocks, settings: Settings) -> None:
     demo.load(desk.open_link, [page.owned], **live)
     page.form.upload_tab.select(lambda: False, None, page.form.inputs["pasting"], **AT_ONCE)
     page.form.paste_tab.select(lambda: True, None, page.form.inputs["pasting"], **AT_ONCE)
-    charts = [page.parts[name] for name in PLOTS]
-    page.parts["arms_heading"].submit(None, None, charts, js=SHOW_CHARTS, **AT_ONCE)
+    for name in PLOTS:
+        caption = page.parts[name.replace("chart_", "caption_", 1)]
+        caption.submit(None, None, page.parts[name], js=SHOW, **AT_ONCE)
     page.link.change(None, page.link, page.link, js=SHOW_LINK, **QUIET)
     owner = [page.audit_id, page.owned]
     page.cancel.click(desk.cancel, owner, page.cancel, js=OWNED, **AT_ONCE)
@@ -129,7 +130,7 @@ def launch(demo: gr.Blocks, settings: Settings) -> str:
     """Serve in the background; returns the address."""
     sys.setswitchinterval(SWITCH_SECONDS)
     if threading.current_thread() is threading.main_thread():
-        # A container's end, or systemd's, closes as Ctrl+C does: running audits are told and logged.
+        # The end of a container, or of a service, closes as Ctrl+C does: running audits are told.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     _, url, _ = demo.launch(prevent_thread_lock=True, **launch_options(settings))
     answer_in_json(demo)

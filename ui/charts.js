@@ -1,4 +1,9 @@
-// Plotly is the heaviest thing on the page: its charts are made when the reader comes near them.
+// Plotly is the heaviest thing on the page: a chart is made when the reader comes near its words.
+const slot = () => element.closest(".gg-slot");
 const draw = () => trigger("submit");
-if (window.goblin?.nearCharts()) draw();
-else document.addEventListener("goblin-near-charts", draw, { once: true });
+if (slot()?.dataset.near) draw();
+else document.addEventListener("goblin-near", function near(event) {
+  if (event.target !== slot()) return;
+  document.removeEventListener("goblin-near", near);
+  draw();
+});

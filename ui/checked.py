@@ -41,8 +41,18 @@ def _item(check: Check) -> str:
     return f'<li title="{escape(check.rule_id)}">{escape(check.title)}</li>'
 
 
-def notices_card(notices: tuple[Notice, ...]) -> str:
-    """What the reader of the file noticed that is no finding."""
+ABOUT: dict[str, str] = {"file": "how the file was read", "runs": "how the runs were measured"}
+
+
+def notices_cards(notices: tuple[Notice, ...]) -> str:
+    """What was noticed that is no finding: of the file, and of the measurement."""
+    return "".join(
+        _card(said, tuple(one for one in notices if one.about == about))
+        for about, said in ABOUT.items()
+    )
+
+
+def _card(said: str, notices: tuple[Notice, ...]) -> str:
     if not notices:
         return ""
     items = "".join(
@@ -53,7 +63,7 @@ def notices_card(notices: tuple[Notice, ...]) -> str:
     )
     return (
         '<details class="gg-card gg-pad gg-notices"><summary>'
-        f"{count(len(notices), 'note')} on how the file was read"
+        f"{count(len(notices), 'note')} on {said}"
         f"</summary><ul>{items}</ul></details>"
     )
 
@@ -75,5 +85,5 @@ def checked_part(report: Report) -> str:
     card = f'<div class="gg-card gg-pad gg-areas">{blocks}</div>' if blocks else ""
     return (
         f'<section class="gg-section" id="gg-checked"><header><h2>What was checked</h2>'
-        f"<p>{said}</p></header>{card}{notices_card(report.notices)}</section>"
+        f"<p>{said}</p></header>{card}{notices_cards(report.notices)}</section>"
     )

@@ -74,7 +74,7 @@ def _part(name: str, values: Values, script: str | None = None) -> Any:
 
 
 def _plot(name: str, values: Values) -> Any:
-    """A chart; not there until `charts.js` asks for it."""
+    """A chart; not there until `_chart` is asked for it."""
     return gr.Plot(
         values.get(name),
         show_label=False,
@@ -139,11 +139,16 @@ def _handover(parts: dict[str, Any], values: Values) -> _Handover:
     return _Handover(link, download, lay_out_second_round())
 
 
+def _chart(name: str, parts: dict[str, Any], values: Values) -> None:
+    """Caption and chart; when the reader is near the caption, its script asks for the chart."""
+    caption = _part(f"caption_{name}", values, CHARTS.read_text())
+    parts[f"caption_{name}"], parts[f"chart_{name}"] = caption, _plot(f"chart_{name}", values)
+
+
 def _charted(name: str, parts: dict[str, Any], values: Values) -> None:
     """A card of its own with caption, chart and table."""
     with gr.Column(elem_classes=["gg-slot", "gg-card"], min_width=300):
-        parts[f"caption_{name}"] = _part(f"caption_{name}", values)
-        parts[f"chart_{name}"] = _plot(f"chart_{name}", values)
+        _chart(name, parts, values)
         parts[f"table_{name}"] = _part(f"table_{name}", values)
 
 
@@ -152,8 +157,7 @@ def _charts(parts: dict[str, Any], values: Values) -> None:
         with gr.Row(elem_id="gg-metrics"):
             for metric in METRICS:
                 with gr.Column(elem_classes=["gg-slot"], min_width=210):
-                    parts[f"caption_{metric.name}"] = _part(f"caption_{metric.name}", values)
-                    parts[f"chart_{metric.name}"] = _plot(f"chart_{metric.name}", values)
+                    _chart(metric.name, parts, values)
         parts["arms_table"] = _part("arms_table", values)
     with gr.Row(elem_id="gg-where-it-goes"):
         for name in ("time", "memory"):
@@ -171,7 +175,7 @@ def _report(parts: dict[str, Any], values: Values) -> _Handover:
                 parts["findings"] = _part("findings", values, SWITCHES.read_text())
             with gr.Column(scale=5, min_width=300):
                 handover = _handover(parts, values)
-        parts["arms_heading"] = _part("arms_heading", values, CHARTS.read_text())
+        parts["arms_heading"] = _part("arms_heading", values)
         _charts(parts, values)
         parts["parity"] = _part("parity", values)
         parts["what_if"] = _part("what_if", values, WHAT_IF.read_text())

@@ -75,8 +75,7 @@
     const ask = (said) => { next = { ...said, turn: ++turn }; if (!asked) go(); };
     return { ask, answered, newest: (shown) => shown >= turn };
   }
-  let near = false;
-  window.goblin = { owned, keep, forget, choice, addChoice, inTurn, nearCharts: () => near };
+  window.goblin = { owned, keep, forget, choice, addChoice, inTurn };
 
   // A theme that the address asks for stays on the way between the pages.
   const theme = new URLSearchParams(location.search).get("__theme");
@@ -135,19 +134,23 @@
     }
   });
   const watched = new WeakSet();
-  // Most of a screen ahead of the reader is time enough to draw them; see charts.js. While the page is
-  // being put together everything stands at its top: what is near is asked once there is time for it.
+  // Most of a screen ahead of the reader is time enough to draw them, one in each idle moment; see
+  // charts.js. While the page is put together everything stands at its top: it is asked again then.
   const AHEAD = 0.75, idle = window.requestIdleCallback ?? ((done) => setTimeout(done, 300));
   const isNear = (slot) =>
     slot.querySelector(".gg-caption") && slot.getBoundingClientRect().top < window.innerHeight * (1 + AHEAD);
   const slots = new IntersectionObserver((entries) => {
     const met = entries.filter((one) => one.isIntersecting).map((one) => one.target);
-    if (met.length) setTimeout(() => idle(() => {
-      if (near || !met.some(isNear)) return;
-      near = true;
-      slots.disconnect();
-      document.dispatchEvent(new Event("goblin-near-charts"));
-    }), 100);
+    const look = () => {
+      const slot = met.shift();
+      if (slot && !slot.dataset.near && isNear(slot)) {
+        slot.dataset.near = "1";
+        slots.unobserve(slot);
+        slot.dispatchEvent(new Event("goblin-near", { bubbles: true }));
+      }
+      if (met.length) idle(look);
+    };
+    setTimeout(() => idle(look), 100);
   }, { rootMargin: `0px 0px ${100 * AHEAD}% 0px` });
 
   let view = null;
@@ -155,8 +158,7 @@
     for (const holder of document.querySelectorAll(".gg-plot, .gg-slot")) {
       if (watched.has(holder)) continue;
       watched.add(holder);
-      if (holder.matches(".gg-plot")) widths.observe(holder);
-      else if (!near) slots.observe(holder);
+      (holder.matches(".gg-plot") ? widths : slots).observe(holder);
     }
     labelCharts();
     showWay();

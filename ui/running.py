@@ -5,9 +5,11 @@ from __future__ import annotations
 from html import escape
 
 from audit.records.errors import UnknownName
+from audit.records.report import Report
 from kb.catalog.hardware import find_hardware
 from ui.calls import calls_part
 from ui.errors import broken_part, cancelled_part
+from ui.figures import words
 from ui.findings import found_so_far
 from ui.leads import research_lines
 from ui.step_chart import step_chart
@@ -116,12 +118,20 @@ def run_body(view: AuditView) -> str:
 
 def who_text(view: AuditView) -> str:
     """Who decided, and how far the backend came by itself: the tier in words."""
-    report = view.report
-    if report is None or report.completed_by == "rules":
+    report, backend = view.report, view.started.backend if view.started else "rules"
+    if report is None or backend == "rules":
         return "By the rules; no model took part."
-    backend = escape(view.started.backend if view.started else "the model")
-    who = f'<span data-tier="{report.tier}">Tier {report.tier}:</span> {backend}'
-    return f"{who} {TIERS[report.tier]}."
+    told = TIERS[report.tier]
+    if report.completed_by == "rules":
+        told = "finished no stage; the rules did them all"
+    return f'<span data-tier="{report.tier}">Tier {report.tier}:</span> {escape(backend)} {told}.'
+
+
+def _why(report: Report | None) -> str:
+    """Who did which stage and why they stopped, where a model was asked."""
+    said = [one.message for one in report.notices if one.about == "audit"] if report else []
+    lines = "".join(f"<p>{words(message)}</p>" for message in said)
+    return f'<div class="gg-note gg-who"><div>{lines}</div></div>' if lines else ""
 
 
 def finished_part(view: AuditView) -> str:
@@ -131,5 +141,5 @@ def finished_part(view: AuditView) -> str:
         f'data-audit="{escape(view.audit_id)}">'
         f"<header><h2>How this audit ran</h2><p>{who_text(view)}</p></header>"
         f'<div class="gg-card gg-pad">{timeline(view.stages)}'
-        f"{calls_part(view.calls, view.used)}</div></section>"
+        f"{calls_part(view.calls, view.used)}</div>{_why(view.report)}</section>"
     )

@@ -57,6 +57,8 @@ class Notice(Record):
     message: str
     file: str | None = None
     line: int | None = None
+    about: Literal["file", "runs", "audit"] = "file"
+    """How the file was read, how the two runs were measured, or who decided the audit's steps."""
 
 
 class DataLengths(Record):

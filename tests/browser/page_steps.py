@@ -101,14 +101,15 @@ def saved(page: Page, button: str) -> tuple[str, bytes]:
 
 
 def draw(page: Page) -> None:
-    """Scroll to the charts and wait for them: they are made when the reader comes near."""
-    page.locator("#gg-metrics").scroll_into_view_if_needed()
-    expect(page.locator("#gg-metrics .js-plotly-plot .point").first).to_be_visible(timeout=SLOW)
+    """Scroll past the charts and wait for each: it is made when the reader comes near."""
+    for slot in page.locator(".gg-slot:visible").all():
+        slot.scroll_into_view_if_needed()
+        expect(slot.locator(".js-plotly-plot .point").first).to_be_attached(timeout=SLOW)
 
 
 def plotted(page: Page, chart: str) -> list[dict[str, Any]]:
     """The data that Plotly drew for one chart."""
-    draw(page)
+    page.locator(f'[data-chart="{chart}"]').scroll_into_view_if_needed()
     plot = page.locator(f"#gg-chart-{chart} .js-plotly-plot")
     expect(plot).to_be_visible(timeout=SLOW)
     read: list[dict[str, Any]] = plot.evaluate(
