@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 _NUMBER = r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?!\.\d)"
-_UNIT = r"(?:x\b|×|%|(?:GB|GiB|MB|TB|ms|TFLOPS|tokens?|samples?|seconds?|times)\b|s\b)"
+_UNIT = r"(?:x\b|×|%|(?:GB|GiB|MB|TB|ms|TFLOPS|tok(?:en)?s?|samples?|seconds?|times)\b|s\b)"
 _FIGURE = re.compile(rf"(?P<number>{_NUMBER})\s?{_UNIT}")
 _ANY = re.compile(_NUMBER)
 MAX_FIGURES = 20

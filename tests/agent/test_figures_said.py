@@ -19,6 +19,7 @@ ANSWERS = ["bench_1: 12,345.6 tokens/s per GPU, peak 81.25 GB", "real tokens: 43
         ("Speed: 20,000 tokens/s, 2 times as fast.", ["20,000 tokens", "2 times"]),
         ("Take f_1 and f_2 of wl_1, batch 4, line 17, bf16, Llama-3.1-8B.", []),
         ("9.9x and 9.9x", ["9.9x"]),
+        ("It is 9,999 tok/s.", ["9,999 tok"]),
         ("", []),
         ("1.2.3.4x and 5. Then ROCm 6.4 and torch 2.5.", []),
     ],
