@@ -105,9 +105,9 @@ def _overview() -> str:
 
 
 def _complain(message: str, status: int) -> int:
-    from audit.log.redact import redact
+    from agent.commands.say import tell
 
-    sys.stderr.write(f"goblin: {redact(message)}\n")
+    tell(message)
     return status
 
 

@@ -81,6 +81,7 @@ def outcome_answer(edited: Edited) -> Answer:
 def estimate_answer(found: Projected, *, searched: bool = False) -> Answer:
     """Projected metrics with intervals, what was assumed, the largest that fits; the best one."""
     answer: Answer = found.metrics.model_dump(mode="json", exclude={"arm"})
+    answer["hardware_origin"] = found.hardware.origin
     answer["assumptions"] = list(found.assumptions)
     answer["largest"] = found.largest._asdict() if found.largest else None
     if searched:

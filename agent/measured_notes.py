@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.state import AuditState
+from audit.export.numbers import count
 from audit.records.measured import Manifest, MeasuredRun
 from audit.records.workload import Notice
 
@@ -52,8 +53,9 @@ def _sentences(run: MeasuredRun) -> Iterator[str]:
 def _where(manifest: Manifest) -> str:
     device = manifest.processor if manifest.device_kind == "cpu" else manifest.device
     parts = [device or manifest.device_kind]
-    if manifest.device_kind == "cpu":
-        parts.append(f"{manifest.threads} thread of {manifest.cores} cores")
+    if manifest.device_kind == "cpu" and manifest.threads and manifest.cores:
+        threads, cores = count(manifest.threads, "thread"), count(manifest.cores, "core")
+        parts.append(f"{threads} of {cores}")
     if manifest.ranks > 1:
         parts.append(f"{manifest.ranks} ranks")
     if manifest.driver:

@@ -22,8 +22,7 @@ BACKENDS = {
 MODELS = frozenset(BACKENDS) - {"rules"}
 """Backends with a language model behind them; their class takes `ModelSettings` and a `Desk`."""
 
-
-REMOTE_RUNNERS = frozenset({"ssh", "slurm", "hf_jobs"})
+REMOTE_RUNNERS = frozenset({"hf_jobs"})
 """Runners that reach another machine."""
 
 

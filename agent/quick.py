@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from agent.request import AuditRequest
+from agent.request import DEFAULT_HARDWARE, AuditRequest, check_counts
 from agent.services import Services, make_services
 from agent.stages import STAGE
 from agent.state import AuditState
-from audit.records.errors import RunFailed, UnknownName
+from audit.records.errors import RunFailed, SetupError, UnknownName
 from audit.records.metrics import Metrics
 from audit.records.patch import Patch
+from audit.records.report import HardwareUsed
 from audit.records.spec import Arm, Spec
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 class Projected(NamedTuple):
     """What the estimator says of a file, before anything is changed."""
 
+    hardware: HardwareUsed
+    """The card, and who named it."""
     metrics: Metrics
     assumptions: tuple[str, ...]
     """What nobody stated, in plain sentences."""
@@ -80,7 +83,8 @@ def _check_rules(rules: frozenset[str]) -> None:
 def project(
     uploads: Sequence[Upload],
     *,
-    hardware: str,
+    hardware: str | None,
+    detected: bool = False,
     gpus: int = 1,
     nodes: int = 1,
     versions: Mapping[str, str] | None = None,
@@ -93,7 +97,8 @@ def project(
 
     Args:
         uploads: the file, and what belongs to it.
-        hardware: the card, in any spelling.
+        hardware: the card, in any spelling; None: `mi300x`, origin `assumed`.
+        detected: that card was found on this machine, nobody named it.
         gpus: cards per machine.
         nodes: machines.
         versions: package -> version whose defaults to read.
@@ -104,7 +109,8 @@ def project(
 
     Raises:
         MissingFacts: the file does not say enough; the message says what to state.
-        UserError: the input or a name is at fault.
+        SetupError: `search` without numpy.
+        UserError: the input, a name or a count is at fault.
     """
     from kb.catalog.hardware import find_hardware
     from runner.estimator.anchor import find_anchor
@@ -113,8 +119,9 @@ def project(
     from runner.fake import FakeRunner
     from workload.read import read_workload
 
+    check_counts(gpus, nodes)
+    card = find_hardware(hardware or DEFAULT_HARDWARE)
     workload = read_workload(uploads, versions=versions or None, lengths=lengths, dialect=dialect)
-    card = find_hardware(hardware)
     reading = read_job(workload, card, gpus, nodes)
     anchoring = find_anchor(workload, card, gpus, nodes, step_s)
     spec = Spec(
@@ -130,7 +137,16 @@ def project(
         message = "the estimator gave no figures"
         raise RunFailed(message)
     micro = int(workload.value("per_device_train_batch_size"))
+    origin: Literal["stated", "detected", "assumed"] = "stated" if hardware else "assumed"
     return Projected(
+        hardware=HardwareUsed(
+            id=card.id,
+            name=card.name,
+            memory_gb=card.memory_gb,
+            gpus=gpus,
+            nodes=nodes,
+            origin="detected" if detected else origin,
+        ),
         metrics=found,
         assumptions=(*reading.assumptions, *filter(None, (anchoring.told,))),
         largest=find_largest(reading.job, micro, variable=reading.variable),
@@ -141,4 +157,8 @@ def project(
 def _best(workload: Workload, card: Hardware, gpus: int, nodes: int) -> Best | None:
     from runner.estimator.best import find_best
 
-    return find_best(workload, card, gpus, nodes)
+    try:
+        return find_best(workload, card, gpus, nodes)
+    except ImportError as error:
+        message = "the search for the best configuration needs numpy, which is not installed"
+        raise SetupError(message, remedy="pip install numpy, or leave --best out") from error

@@ -20,7 +20,6 @@ from audit.records.workload import DataLengths
 DEFAULT_HARDWARE = "mi300x"
 """The card assumed when none is named and none is detected; the report says so."""
 """Edits that keep what is learned; `dynamics` edits are offered unless the user includes them."""
-MAX_FILES = 20
 MAX_GPUS, MAX_NODES, MAX_STEPS = 1024, 1024, 10_000
 """Bounds against a slip of the keyboard; larger runs are not in the estimator's experience."""
 
@@ -130,6 +129,7 @@ def check_request(request: AuditRequest) -> None:
         UserError: no file or too many, an unknown card, backend or runner, a count out of bounds.
     """
     from kb.catalog.hardware import find_hardware
+    from workload.source import MAX_FILES
 
     if not request.uploads:
         message = "there is no file to audit"
@@ -151,16 +151,25 @@ def check_request(request: AuditRequest) -> None:
     if unknown:
         message = f"include does not know {', '.join(unknown)}"
         raise UserError(message, remedy=f"Known: {', '.join(get_args(Semantics))}.")
+    check_counts(request.gpus, request.nodes)
     for name, value, low, high in (
-        ("gpus", request.gpus, 1, MAX_GPUS),
-        ("nodes", request.nodes, 1, MAX_NODES),
         ("steps", request.steps, 1, MAX_STEPS),
         ("max_turns", request.max_turns, 0, 100),
         ("max_usd", request.max_usd or 0.0, 0, 1e6),
     ):
-        if not low <= value <= high:
-            message = f"{name} is {value}; it must lie between {low} and {high}"
-            raise UserError(message)
+        _check_bounds(name, value, low, high)
+
+
+def check_counts(gpus: int, nodes: int) -> None:
+    """Refuse counts of GPUs per machine and of machines that nobody means; raises UserError."""
+    _check_bounds("gpus", gpus, 1, MAX_GPUS)
+    _check_bounds("nodes", nodes, 1, MAX_NODES)
+
+
+def _check_bounds(name: str, value: float, low: int, high: float) -> None:
+    if not low <= value <= high:
+        message = f"{name} is {value}; it must lie between {low} and {high}"
+        raise UserError(message)
 
 
 def check_names(uploads: Sequence[Upload]) -> None:

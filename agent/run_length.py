@@ -91,7 +91,10 @@ def _of_rows(workload: Workload, hardware: str, asked: RunAsked) -> RunLength:
     epochs, whose = _epochs(workload, asked)
     lengths = workload.lengths or ASSUMED
     model = find_model(str(workload.value("model_id", "")))
-    most = workload.value("max_seq_len") or (model.max if model else None) or lengths.max
+    stated = workload.value("max_seq_len")  # `auto` is no number
+    if isinstance(stated, bool) or not isinstance(stated, int | float):
+        stated = None
+    most = stated or (model.max if model else None) or lengths.max
     mean = pad_spread(fit_spread(lengths), 1, float(min(lengths.max, int(most)))).real
     mean *= _sequences(workload, hardware)
     guessed = lengths.origin == "assumed"

@@ -29,6 +29,9 @@ MODEL_VARIABLES = {
 """Field of `ModelSettings` -> the variable that states it."""
 
 
+PRICE_HELP = "Give dollars per million tokens in and out, such as 3,15."
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """Keys and addresses of the model backends; a key that is there never selects a backend."""
@@ -157,6 +160,8 @@ class Settings:
         if name not in self.runners:
             message = f"the runner {name} is not enabled here"
             remedy = f"Use {self.runners[-1]}, or start with GOBLIN_RUNNER={name}."
+            if self.on_space:
+                remedy = f"Use {self.runners[-1]} here, and your own machine to measure."
             raise UserError(message, remedy=remedy)
 
     @property
@@ -229,10 +234,8 @@ def read_models(environment: Mapping[str, str]) -> ModelSettings:
     stated: dict[str, Any] = {
         name: environment.get(variable, "").strip() for name, variable in MODEL_VARIABLES.items()
     }
-    price, limit = (
-        _numbers(environment, name, count)
-        for name, count in (("GOBLIN_MODEL_USD_PER_MILLION", 2), ("GOBLIN_MODEL_MAX_USD", 1))
-    )
+    price = _numbers(environment, "GOBLIN_MODEL_USD_PER_MILLION", 2, PRICE_HELP)
+    limit = _numbers(environment, "GOBLIN_MODEL_MAX_USD", 1)
     return replace(
         ModelSettings(
             usd_per_million=(price[0], price[1]) if price else None,
@@ -265,7 +268,7 @@ def _numbers(
     environment: Mapping[str, str],
     name: str,
     count: int,
-    remedy: str = "Give dollars, such as 3,15 for a price, 0.50 for a cap.",
+    remedy: str = "Give dollars, such as 0.50.",
     most: float = 1e6,
 ) -> list[float]:
     """The numbers of a variable, [] where it is absent."""

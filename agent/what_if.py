@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.from_report import anchor_of, as_written, patched, reproduces, startable
 from agent.replan import wishes_of
-from agent.request import MAX_GPUS, MAX_NODES
+from agent.request import check_counts
 from agent.run_length import RunAsked, run_length
 from agent.what_if_arms import Place, Scene, baseline_arm, patched_arm
 from audit.records.errors import UserError
@@ -95,10 +95,7 @@ def what_if(report: Report, asked: WhatIfAsked) -> WhatIf:
 
 
 def _check(asked: WhatIfAsked, gpus: int, nodes: int) -> None:
-    for name, value, most in (("gpus", gpus, MAX_GPUS), ("nodes", nodes, MAX_NODES)):
-        if not 1 <= value <= most:
-            message = f"{name} is {value}; it must lie between 1 and {most}"
-            raise UserError(message)
+    check_counts(gpus, nodes)
     for card, usd in asked.prices.items():
         if not 0 <= usd <= MOST_USD:
             message = f"the price of {card} is {usd:g} $ per hour"

@@ -19,7 +19,7 @@ from agent.answers import estimate_answer, parse_answer, search_answer
 from agent.api import report_of
 from agent.approvals import Decision
 from agent.jobs import Jobs, Started
-from agent.request import DEFAULT_HARDWARE, AuditRequest
+from agent.request import AuditRequest
 from agent.settings import Settings
 from audit.log.faults import record_fault
 from audit.log.redact import redact
@@ -207,7 +207,7 @@ class Api:
         return estimate_answer(
             project(
                 uploads_of(files),
-                hardware=hardware.strip() or self._settings.hardware or DEFAULT_HARDWARE,
+                hardware=hardware.strip() or self._settings.hardware,
                 gpus=gpus,
                 nodes=nodes,
                 versions=versions_of(versions),

@@ -17,10 +17,9 @@ from workload.data_rows import is_sample
 from workload.data_sample import DataSample, measure_sample
 from workload.detect import Found, detect_dialect
 from workload.dialects import DIALECTS
-from workload.source import SourceText, decode_upload
+from workload.source import MAX_FILES, SourceText, decode_upload
 from workload.versions import environment_versions, requirement_versions
 
-MAX_FILES = 12
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)$", re.IGNORECASE)
 
 
@@ -36,7 +35,8 @@ def merge_uploads(uploads: Sequence[Upload], dialect: str | None = None) -> Bund
         InputError: no file, too many, one that cannot be read, or none that trains.
     """
     if not uploads or len(uploads) > MAX_FILES:
-        reason = "no file was given" if not uploads else f"more than {MAX_FILES} files"
+        many = f"{len(uploads)} files are too many for one run, at most {MAX_FILES} are read"
+        reason = many if uploads else "no file was given"
         raise InputError(reason, remedy="Upload the training file and what belongs to it")
     if len({upload.name for upload in uploads}) < len(uploads):
         reason = "two files have the same name"

@@ -195,7 +195,9 @@ def invalid_number(field: str, value: Json) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "is no number"
-    if not math.isfinite(value) or abs(value) > 2**63:
+    if abs(value) > 2**63:  # before isfinite, which takes no integer of 310 digits
+        return "is too large for any run" if math.inf > abs(value) else "is no finite number"
+    if not math.isfinite(value):
         return "is no finite number"
     if field in COUNTS:
         if value != int(value) or value < 1:

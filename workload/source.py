@@ -24,6 +24,8 @@ MAX_LOG_BYTES = 5_000_000
 MAX_SAMPLE_BYTES = 20_000_000
 """Upload limits of the design; a data sample is a `.jsonl`. A trainer's log (`trainer_state.json`)
 of a long run outgrows a config: it may be as large as a notebook."""
+MAX_FILES = 20
+"""Of one run, those of a zip counted one by one."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAMED: tuple[tuple[bytes, str], ...] = (

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.approvals import Decision
+from audit.export.printable import printable
 from audit.records.errors import UserError
 from audit.records.events import ApprovalRequiredData
 
@@ -74,7 +75,7 @@ def read_answer(text: str) -> Decision | None:
 def _asked(required: ApprovalRequiredData) -> Decision:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Decision(approved=False, feedback=NOBODY)
-    sys.stderr.write(question(required) + "\n")
+    sys.stderr.write(printable(question(required)) + "\n")
     for _ in range(MAX_MISREAD):
         sys.stderr.write(f"Start? {HOW} ")
         sys.stderr.flush()

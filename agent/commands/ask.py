@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 from collections.abc import Iterator
 
 from agent.commands.kept import kept_report
 from agent.commands.options import settings
+from agent.commands.say import give, say
+from audit.export.numbers import count
 from audit.records.answer import Answer
 
 WIDTH = 96
@@ -35,9 +36,10 @@ def run(given: argparse.Namespace) -> int:
         backend=given.backend or operator.backend,
         models=operator.models,
     )
-    sys.stdout.write(
-        answer.model_dump_json() + "\n" if given.json else "\n".join(_lines(answer)) + "\n"
-    )
+    if given.json:
+        give(answer.model_dump_json() + "\n")
+    else:
+        say("\n".join(_lines(answer)) + "\n")
     return 0
 
 
@@ -46,8 +48,7 @@ def _lines(answer: Answer) -> Iterator[str]:
         yield from textwrap.wrap(answer.note, WIDTH)
         yield ""
     for said in answer.said:
-        text = "".join(letter if letter.isprintable() else "�" for letter in said.text)
-        yield from textwrap.wrap(text, WIDTH)
+        yield from textwrap.wrap(said.text, WIDTH)
         yield from textwrap.wrap(
             " ".join(f"[{one.ref}]" for one in said.citations) or "[no source cited]",
             WIDTH,
@@ -56,7 +57,7 @@ def _lines(answer: Answer) -> Iterator[str]:
         )
     if answer.dropped or answer.unsupported:
         yield (
-            f"left out: {answer.dropped} sentences with figures that the record does not hold, "
-            f"{answer.unsupported} citations that do not exist"
+            f"left out: {count(answer.dropped, 'sentence')} with figures that the record does not "
+            f"hold, {count(answer.unsupported, 'citation')} that do not exist"
         )
     yield f"by {answer.by}"

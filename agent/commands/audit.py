@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from agent.commands.options import (
     versions_of,
     words,
 )
+from agent.commands.say import give, tell
 from agent.commands.write import FORMATS, as_format, write_folder
 from agent.named import BACKENDS, REMOTE_RUNNERS, RUNNERS
 from agent.offline import sealed
@@ -134,15 +134,14 @@ def _follow(jobs: Jobs, started: Started, given: argparse.Namespace) -> int:
         for event in _events(jobs, started.audit_id):
             last = event
             if given.json:
-                sys.stdout.write(event.model_dump_json() + "\n")
-                sys.stdout.flush()
+                give(event.model_dump_json() + "\n")
             if event.type == "approval_required":
                 decide(jobs, started, event)
     except KeyboardInterrupt:
         jobs.cancel(started.audit_id, started.owner_token)
         if given.json:
             for event in _events(jobs, started.audit_id, last.seq if last else 0):
-                sys.stdout.write(event.model_dump_json() + "\n")
+                give(event.model_dump_json() + "\n")
         raise
     if last is not None and last.type == "cancelled":
         raise Cancelled
@@ -151,8 +150,8 @@ def _follow(jobs: Jobs, started: Started, given: argparse.Namespace) -> int:
         files = jobs.patched_files(started.audit_id, started.owner_token)
         write_folder(given.out, report, files)
     if not given.json:
-        sys.stdout.write(as_format(report, given.format))
-        sys.stderr.write(f"goblin: kept as {started.audit_id}\n")
+        give(as_format(report, given.format))
+        tell(f"kept as {started.audit_id}")
     return FAIL_ON_MET if _met(report, given.fail_on) else 0
 
 

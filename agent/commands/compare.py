@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from agent.commands.kept import full_id, kept_report, opened
+from agent.commands.say import give
 from audit.export.comparison import FORMATS, compared_as
 
 
@@ -22,8 +22,8 @@ def run(given: argparse.Namespace) -> int:
     """Print them; unlike card, counts, provenance or anchoring is told, never compared."""
     from agent.side_by_side import compare_reports
 
-    with opened() as store:
-        ids = [full_id(store, text) for text in given.ids]
+    with opened() as kept:
+        ids = [full_id(kept.store, text) for text in given.ids]
     compared = compare_reports([(audit_id, kept_report(audit_id)) for audit_id in ids])
-    sys.stdout.write(compared_as(compared, "json" if given.json else given.format))
+    give(compared_as(compared, "json" if given.json else given.format))
     return 0

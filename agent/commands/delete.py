@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from agent.commands.kept import full_id, opened
-from agent.commands.options import settings
+from agent.commands.say import tell
 from audit.records.errors import UserError
 
 
@@ -17,19 +16,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Delete it; the owner of the data folder needs no token."""
-    from agent.rented import stop_orphans
-    from audit.log.recovery import close_interrupted
     from audit.log.retention import delete_audit
     from audit.log.uploads import UploadFolder
 
-    with opened() as store:
-        orphans = stop_orphans(store, settings(), close_interrupted(store))
-        audit_id = full_id(store, given.id)
-        if store.status(audit_id) in ("waiting", "running"):
+    with opened() as kept:
+        audit_id = full_id(kept.store, given.id)
+        if kept.store.status(audit_id) in ("waiting", "running"):
             message = "this audit is still running"
             raise UserError(message, remedy="Cancel it first.")
-        delete_audit(store, UploadFolder(settings().data_dir), audit_id)
-    if orphans:
-        orphans.join(timeout=30)
-    sys.stderr.write(f"goblin: deleted {audit_id}\n")
+        if kept.archiving is not None:  # first: what stays there would come back
+            kept.archiving.delete(audit_id)
+        delete_audit(kept.store, UploadFolder(kept.operator.data_dir), audit_id)
+    tell(f"deleted {audit_id}")
     return 0

@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict
 
 from agent.commands.env import PYTHON_HELP
+from agent.commands.say import give, say
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +26,8 @@ def run(given: argparse.Namespace) -> int:
     for line in examine(given.python, os.environ):
         fit = fit and line.level != "bad"
         if given.json:
-            sys.stdout.write(json.dumps(asdict(line), ensure_ascii=False) + "\n")
+            give(json.dumps(asdict(line), ensure_ascii=False) + "\n")
         else:
             remedy = f". {line.remedy}" if line.remedy else ""
-            sys.stdout.write(f"{line.level:<4}  {line.name}: {line.text}{remedy}\n")
-        sys.stdout.flush()
+            say(f"{line.level:<4}  {line.name}: {line.text}{remedy}\n")
     return 0 if fit else 1

@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 
+from agent.commands.say import give
+
 PYTHON_HELP = "the interpreter that trains (default: the one that runs this command)"
 
 
@@ -18,5 +20,5 @@ def run(given: argparse.Namespace) -> int:
     """Print one JSON object."""
     from runner.box.describe import describe_box
 
-    sys.stdout.write(json.dumps(describe_box(given.python), indent=1, ensure_ascii=False) + "\n")
+    give(json.dumps(describe_box(given.python), indent=1, ensure_ascii=False) + "\n")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from agent.commands.options import (
     settings,
     versions_of,
 )
-from agent.request import DEFAULT_HARDWARE
+from agent.commands.say import give, say
 from audit.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def _points(name: str) -> int:
         message = 'this is not {"points": [{...}, ...]}'
         raise InputError(message, file=upload.name)
     for answer in answer_points(points):
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        give(json.dumps(answer, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -75,7 +74,8 @@ def _file(given: argparse.Namespace) -> int:
     card = card_of(given.hardware, settings())
     found = project(
         read_files(given.files),
-        hardware=card.name or DEFAULT_HARDWARE,
+        hardware=card.name,
+        detected=card.detected,
         gpus=given.gpus,
         nodes=given.nodes,
         versions=versions_of(given.versions),
@@ -86,15 +86,17 @@ def _file(given: argparse.Namespace) -> int:
     )
     if given.json:
         answer = estimate_answer(found, searched=given.best)
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        give(json.dumps(answer, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write("".join(_as_text(found, given.best)))
+        say("".join(_as_text(found, given.best)))
     return 0
 
 
 def _as_text(found: Projected, searched: bool) -> Iterator[str]:
     from audit.export.figures import metric_rows
+    from audit.export.text import hardware_text
 
+    yield f"{hardware_text(found.hardware)}\n"
     for row in metric_rows(found.metrics):
         yield f"{row.label}: {row.texts[0]}\n"
     if found.metrics.failure:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from agent.commands.kept import full_id, kept_report, opened
 from agent.commands.options import settings
+from agent.commands.say import give, say, tell
 from agent.commands.write import FORMATS, as_format
 from agent.pushing import check_push, place_of, push_lines
 from audit.records.errors import UserError
@@ -62,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
         message = f"--all does not go with --format {form}"
         raise UserError(message, remedy=f"Use one of {', '.join(TRAJECTORIES)}, or name an ID.")
     else:
-        sys.stdout.write(as_format(kept_report(_named(given.id)), form))
+        give(as_format(kept_report(_named(given.id)), form))
     return 0
 
 
@@ -71,23 +71,21 @@ def _write_trajectories(given: argparse.Namespace) -> None:
 
     operator = settings()
     token = check_push(given.push, operator.models.hf_token) if given.push else ""
-    with opened() as store:
-        one = None if given.all else full_id(store, _named(given.id))
-        ids = all_started(store) if one is None else [one]
-        lines = trajectory_lines(store, ids, given.format, given.tokenizer)
+    with opened() as kept:
+        one = None if given.all else full_id(kept.store, _named(given.id))
+        ids = all_started(kept.store) if one is None else [one]
+        lines = trajectory_lines(kept.store, ids, given.format, given.tokenizer)
         if given.push:
             place = place_of(given.format, one)
             address = push_lines(
                 lines, given.push, place, token, operator.hub_url, public=given.public
             )
             if given.public:
-                sys.stderr.write(
-                    "goblin: where this dataset is public, everybody can read it now\n"
-                )
-            sys.stdout.write(f"{address}\n")
+                tell("where this dataset is public, everybody can read it now")
+            say(f"{address}\n")
             return
         for line in lines:
-            sys.stdout.write(line)
+            give(line)
 
 
 def _named(audit_id: str | None) -> str:

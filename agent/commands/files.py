@@ -31,8 +31,10 @@ def read_file(name: str) -> Upload:
         return Upload("stdin", data)
     path = Path(name)
     try:
-        _check_size(path.name, path.stat().st_size)
-        return Upload(path.name, path.read_bytes())
+        with path.open("rb") as file:  # not by its size: a device or a pipe has none
+            data = file.read(MAX_BYTES + 1)
+        _check_size(path.name, len(data))
+        return Upload(path.name, data)
     except OSError as error:
         message = _why(error)
         raise InputError(message, file=name, remedy="Check the path.") from error

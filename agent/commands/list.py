@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 
-from agent.commands.options import settings
-from audit.export.numbers import times
+from agent.commands.kept import opened
+from agent.commands.say import give, say, tell
+from audit.export.numbers import count, times
 from audit.log.history import Summary
+from audit.records.errors import UserError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,18 +21,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print one line per audit."""
-    from audit.log.store import Store
-
-    store = Store(settings().data_dir)
-    try:
-        found = store.summaries(limit=max(0, given.n))
-    finally:
-        store.close()
+    if given.n < 1:
+        message = f"-n is {given.n}; it must be at least 1"
+        raise UserError(message)
+    with opened() as kept:
+        found = kept.store.summaries(limit=given.n)
     if not found and not given.json:
-        sys.stderr.write("goblin: no audit is kept here yet\n")
+        tell("no audit is kept here yet")
     for summary in found:
-        text = json.dumps(asdict(summary), ensure_ascii=False) if given.json else _line(summary)
-        sys.stdout.write(text + "\n")
+        if given.json:
+            give(json.dumps(asdict(summary), ensure_ascii=False) + "\n")
+        else:
+            say(_line(summary) + "\n")
     return 0
 
 
@@ -39,6 +40,6 @@ def _line(summary: Summary) -> str:
     result = summary.verdict.replace("_", " ") if summary.verdict else summary.status
     if summary.speedup is not None:
         result += f" {times(summary.speedup)} ({summary.provenance})"
-    count = "" if summary.findings is None else f", {summary.findings} findings"
+    found = "" if summary.findings is None else f", {count(summary.findings, 'finding')}"
     name, card = summary.workload_name or "-", summary.hardware or "-"
-    return f"{summary.audit_id}  {summary.created[:16]}  {name} on {card}: {result}{count}"
+    return f"{summary.audit_id}  {summary.created[:16]}  {name} on {card}: {result}{found}"

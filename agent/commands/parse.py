@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 
 from agent.answers import parse_answer
 from agent.commands.files import read_file, read_files
 from agent.commands.options import add_reading, dialect_of, fault, lengths_of, versions_of
+from agent.commands.say import give, say
 from audit.records.base import Json
 from audit.records.errors import GoblinError
 from audit.records.workload import DataLengths, FieldValue, Workload
@@ -33,8 +33,7 @@ def run(given: argparse.Namespace) -> int:
     if given.each:
         for name in given.files:
             line = {"file": name, **_alone(name, versions, lengths, dialect_of(given))}
-            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            give(json.dumps(line, ensure_ascii=False) + "\n")
         return 0
     workload = read_workload(
         read_files(given.files),
@@ -43,9 +42,9 @@ def run(given: argparse.Namespace) -> int:
         dialect=dialect_of(given),
     )
     if given.json:
-        sys.stdout.write(json.dumps(parse_answer(workload), ensure_ascii=False) + "\n")
+        give(json.dumps(parse_answer(workload), ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(_as_text(workload))
+        say(_as_text(workload))
     return 0
 
 

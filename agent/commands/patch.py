@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +23,9 @@ from agent.commands.options import (
     words,
 )
 from agent.commands.patch_jobs import run_jobs
+from agent.commands.say import give, tell
 from agent.commands.values import field_edits
-from agent.request import AuditRequest, check_names, check_request
+from agent.request import DEFAULT_HARDWARE, AuditRequest, check_names, check_request
 from audit.records.errors import InputError, UserError
 from audit.records.finding import FieldEdit
 from audit.records.patch import Patch
@@ -72,8 +72,7 @@ def run(given: argparse.Namespace) -> int:
         message = "--rules goes with neither --set nor --unset"
         raise UserError(message, remedy="Make two patches.")
     answer = _stated(uploads, edits, given) if edits else _ruled(uploads, given)
-    text = json.dumps(answer, ensure_ascii=False) + "\n" if given.json else answer["diff"]
-    sys.stdout.write(text)
+    give(json.dumps(answer, ensure_ascii=False) + "\n" if given.json else answer["diff"])
     return 0
 
 
@@ -125,15 +124,20 @@ def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> Answer:
         keep=frozenset(words(given.keep)),
     )
     check_request(request)
+    named = card.name or DEFAULT_HARDWARE
+    origin = "detected" if card.detected else "stated" if card.name else "assumed"
     patch = propose(request, frozenset(words(given.rules)) or None)
     if not given.json:
+        if origin != "stated":
+            tell(f"made for {named} ({origin}; --hardware names another card)")
         _tell_rest(patch)
     made = [
         FieldEdit(field=edit.field, value=edit.after, remove=edit.remove)
         for edit in patch.edits
         if edit.applied and edit.file is not None
     ]
-    return patch_answer(patch, _edited(uploads, made, given).diff if made else "")
+    diff = _edited(uploads, made, given).diff if made else ""
+    return {**patch_answer(patch, diff), "hardware": named, "hardware_origin": origin}
 
 
 def _tell_rest(patch: Patch) -> None:
@@ -146,7 +150,8 @@ def _tell_rest(patch: Patch) -> None:
     ]
     if not patch.edits:
         lines.append("nothing to change")
-    sys.stderr.write("".join(f"goblin: {line}\n" for line in lines))
+    for line in lines:
+        tell(line)
 
 
 def _paths(names: Sequence[str]) -> dict[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 
 from agent.commands.files import read_file
 from agent.commands.options import fault
+from agent.commands.say import give
 from audit.records.base import Json
 from audit.records.errors import GoblinError, InputError
 from audit.records.finding import FieldEdit
@@ -17,8 +17,7 @@ def run_jobs(name: str, versions: Mapping[str, str]) -> int:
     """Answer every job of the file with `diff` or `refused`; one bad job costs one job."""
     for job in _jobs(name):
         line = {"id": job.get("id"), "file": job.get("file"), **_answer(job, versions)}
-        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        give(json.dumps(line, ensure_ascii=False) + "\n")
     return 0
 
 

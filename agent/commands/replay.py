@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from agent.commands.kept import full_id, opened
+from agent.commands.say import give
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def run(given: argparse.Namespace) -> int:
     """Print one event per line."""
     from audit.log.replay import line, replay
 
-    with opened() as store:
-        for event in replay(store, full_id(store, given.id)):
-            sys.stdout.write(line(event) + "\n")
+    with opened() as kept:
+        for event in replay(kept.store, full_id(kept.store, given.id)):
+            give(line(event) + "\n")
     return 0

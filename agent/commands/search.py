@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.answers import search_answer
 from agent.commands.files import read_file
+from agent.commands.say import give, say
 from audit.records.base import Json
 from audit.records.errors import InputError, UserError
 
@@ -41,16 +41,16 @@ def run(given: argparse.Namespace) -> int:
             hits = search(str(query["query"]), given.k)
             spent = round((time.perf_counter() - start) * 1000, 3)
             line = {"id": query["id"], "results": search_answer(hits), "ms": spent}
-            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+            give(json.dumps(line, ensure_ascii=False) + "\n")
         return 0
     if not given.question:
         message = "there is no question"
         raise UserError(message, remedy='Ask one: python -m agent search "is eager slow".')
     hits = search(given.question, given.k)
     if given.json:
-        sys.stdout.write(json.dumps(search_answer(hits), ensure_ascii=False) + "\n")
+        give(json.dumps(search_answer(hits), ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(_as_text(hits))
+        say(_as_text(hits))
     return 0
 
 

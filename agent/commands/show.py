@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from agent.commands.kept import kept_report
+from agent.commands.say import give
 from agent.commands.write import as_format
 
 
@@ -17,5 +17,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the report."""
-    sys.stdout.write(as_format(kept_report(given.id), "json" if given.json else "text"))
+    give(as_format(kept_report(given.id), "json" if given.json else "text"))
     return 0

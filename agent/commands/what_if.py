@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from agent.commands.files import read_files
 from agent.commands.options import (
     add_anchor,
     add_choice,
     add_reading,
+    card_of,
+    dialect_of,
     include_of,
     lengths_of,
+    settings,
     versions_of,
     words,
 )
+from agent.commands.say import give, say
+from agent.request import AuditRequest
 from agent.run_length import RunAsked, read_amount
 from audit.records.errors import UserError
+from audit.records.finding import DEFAULT_INCLUDE
 from audit.records.report import Report
+
+OF_FILES = {
+    "--versions": "",
+    "--dialect": None,
+    "--trainer": 0,
+    "--include": ",".join(sorted(DEFAULT_INCLUDE)),
+    "--keep": "",
+    "--step-time": None,
+}
+"""Options that a kept audit has its own answer to, with their defaults."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--hardware",
         metavar="ID,...",
         default="",
-        help="the cards; the first is the one that is audited (default mi300x and three others)",
+        help="the cards; the first is the one that is audited (default: this box's, else mi300x, "
+        "and usual ones)",
     )
     parser.add_argument("--gpus", type=int, help="GPUs per machine (default 1, or as audited)")
     parser.add_argument("--nodes", type=int, help="machines (default 1, or as audited)")
@@ -66,32 +82,40 @@ def run(given: argparse.Namespace) -> int:
         prices=prices_of(given.price),
     )
     found = what_if(report, asked)
-    text = found.model_dump_json() + "\n" if given.json else what_if_text(found)
-    sys.stdout.write(text)
+    if given.json:
+        give(found.model_dump_json() + "\n")
+    else:
+        say(what_if_text(found))
     return 0
 
 
 def _kept(given: argparse.Namespace) -> Report:
     from agent.commands.kept import kept_report
 
+    asked = {f"--{name.replace('_', '-')}": value for name, value in vars(given).items()}
+    ours = [option for option, usual in OF_FILES.items() if asked[option] != usual]
+    if ours:
+        message = f"{', '.join(ours)} cannot be changed of a kept audit"
+        raise UserError(message, remedy="Audit the files again, or give them here.")
     return kept_report(given.audit)
 
 
 def _audited(given: argparse.Namespace) -> Report:
     from agent.api import audit
-    from agent.request import AuditRequest
 
+    card = card_of(next(iter(words(given.hardware)), None), settings())
     return audit(
         AuditRequest(
             uploads=read_files(given.files),
-            hardware=next(iter(words(given.hardware)), None),
+            hardware=card.name,
+            detected=card.detected,
             gpus=1 if given.gpus is None else given.gpus,
             nodes=1 if given.nodes is None else given.nodes,
             lengths=lengths_of(given.lengths),
             versions=versions_of(given.versions),
             include=include_of(given.include),
             keep=frozenset(words(given.keep)),
-            dialect=given.dialect,
+            dialect=dialect_of(given),
             step_s=given.step_time,
         )
     )

@@ -20,6 +20,7 @@ from agent.guards import Guards, shortened
 from agent.prompt import shown
 from agent.purse import PER_TOKEN
 from agent.research.tools import REPORT, TOOLS, Reading, bounded, tools_for
+from audit.export.numbers import count
 from audit.records.base import Record
 from audit.records.errors import ModelMistake
 from audit.records.events import LogData
@@ -146,7 +147,7 @@ class Subagent:
 
     def _hand_over(self, given: Record) -> None:
         leads, dropped = self.reading.library.checked(getattr(given, "leads", ()))
-        ended = f"It handed over {len(leads)} leads."
+        ended = f"It handed over {count(len(leads), 'lead')}."
         self.found = Research(
             task=self.task, leads=leads, by=self.name, ended=ended, dropped=dropped
         )

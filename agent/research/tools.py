@@ -13,6 +13,7 @@ from pydantic import Field
 
 from agent.research.fetch import Fetcher, Refused
 from agent.research.library import Library
+from audit.export.numbers import count
 from audit.records.base import Json, Record
 from audit.records.errors import ModelMistake
 from audit.records.lead import Lead
@@ -210,7 +211,7 @@ def search_github_issues(reading: Reading, given: RepoWords) -> str:
 @_tool(Leads)
 def report_leads(reading: Reading, given: Leads) -> str:
     """Hand over the leads and end: each with the id or address it was read at, as given to you."""
-    return f"{len(given.leads)} leads"
+    return count(len(given.leads), "lead")
 
 
 def _read(reading: Reading, url: str) -> str:

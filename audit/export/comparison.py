@@ -10,6 +10,7 @@ from audit.export.figures import Row, metric_rows, speedup_text
 from audit.export.html_charts import interval_bars, patterns
 from audit.export.html_elements import badge, document, figure_table, text
 from audit.export.markdown import code_span, plain
+from audit.export.printable import printable
 from audit.records.base import Interval, Json, Provenance
 from audit.records.compared import Compared, ComparedAudit
 
@@ -40,7 +41,7 @@ def compared_text(compared: Compared) -> str:
         lines.append(f"{field.field}: {' | '.join(map(_value, field.values))}")
     lines += [f"{head}: {verdict} {reason}" for head, verdict, reason in _verdicts(compared)]
     shown = (" ".join(line.split()) for line in lines)
-    return "\n".join("".join(c if c.isprintable() else "�" for c in line) for line in shown) + "\n"
+    return printable("\n".join(shown)) + "\n"
 
 
 def compared_markdown(compared: Compared) -> str:

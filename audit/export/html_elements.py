@@ -9,6 +9,7 @@ from audit.export.addresses import web_address
 from audit.export.diff_rows import read_diff
 from audit.export.figures import Row
 from audit.export.html_style import STYLE
+from audit.export.printable import printable
 from audit.records.base import Provenance
 from audit.records.finding import Source
 
@@ -25,11 +26,7 @@ SIGNS = {"added": "+", "removed": "-"}
 
 def text(said: str) -> str:
     """Plain text as HTML; control characters, which HTML cannot hold, are shown as such."""
-    shown = "".join(
-        letter if letter.isprintable() or letter in "\t\n" else "\N{REPLACEMENT CHARACTER}"
-        for letter in said
-    )
-    return escape(shown)
+    return escape(printable(said))
 
 
 def badge(provenance: Provenance, anchored: bool = False) -> str:

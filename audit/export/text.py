@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Iterator
 
 from audit.export.figures import effect_text, metric_rows, speedup_text
+from audit.export.printable import printable
 from audit.records.base import Json
 from audit.records.finding import Finding
 from audit.records.patch import Edit
-from audit.records.report import Report
+from audit.records.report import HardwareUsed, Report
 
 WIDTH = 96
 MARKS = {"neutral": "=", "numerics": "≈", "dynamics": "Δ"}
@@ -19,7 +20,14 @@ MARKS = {"neutral": "=", "numerics": "≈", "dynamics": "Δ"}
 
 def report_text(report: Report) -> str:
     """The whole report as plain text; every figure carries its provenance."""
-    return "\n".join(_printable(line) for line in _lines(report)) + "\n"
+    return printable("\n".join(_lines(report))) + "\n"
+
+
+def hardware_text(used: HardwareUsed) -> str:
+    """`2 x 8 x AMD Instinct MI300X, 192 GB (assumed)`: nodes, cards of each, and who named them."""
+    memory = f", {used.memory_gb:.0f} GB" if used.memory_gb else ""
+    nodes = f"{used.nodes} x " if used.nodes > 1 else ""
+    return f"{nodes}{used.gpus} x {used.name}{memory} ({used.origin})"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -31,12 +39,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _head(report: Report) -> Iterator[str]:
-    card = report.hardware
-    memory = f", {card.memory_gb:.0f} GB" if card.memory_gb else ""
-    nodes = f"{card.nodes} x " if card.nodes > 1 else ""
     yield f"Audit of {report.workload_name}"
     yield (
-        f"{report.format}; {nodes}{card.gpus} x {card.name}{memory} ({card.origin}); "
+        f"{report.format}; {hardware_text(report.hardware)}; "
         f"by {report.completed_by}, tier {report.tier}, {report.provenance}"
     )
     yield ""
@@ -181,8 +186,3 @@ def _wrapped(text: str, indent: int = 0) -> list[str]:
 
 def _value(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _printable(line: str) -> str:
-    """Without control characters, which could steer the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\t" else "�" for letter in line)

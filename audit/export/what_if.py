@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from audit.export.numbers import between, rounded, spread, step_of
+from audit.export.printable import printable
 from audit.records.base import Interval
 from audit.records.what_if import CardPrice, Fits, WhatIf, WhatIfArm, WhatIfRow
 
@@ -82,13 +83,7 @@ def price_text(price: CardPrice | None) -> str:
 
 def what_if_text(found: WhatIf) -> str:
     """The table for a terminal, and what must be known to read it."""
-    return (
-        "\n".join(
-            "".join(letter if letter.isprintable() else "�" for letter in line)
-            for line in _lines(found)
-        )
-        + "\n"
-    )
+    return printable("\n".join(_lines(found))) + "\n"
 
 
 def place_text(found: WhatIf) -> str:

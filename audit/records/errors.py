@@ -33,7 +33,7 @@ class UserError(GoblinError):
         file: the user's file, by its own name.
         line: 1-based line in that file.
         column: 1-based column in that line.
-        remedy: what to do next, one sentence.
+        remedy: what to do next, one sentence; it gets a full stop where it ends in none.
     """
 
     kind: ErrorKind = "input"
@@ -48,7 +48,7 @@ class UserError(GoblinError):
         remedy: str | None = None,
     ) -> None:
         self.reason, self.file, self.line, self.column = reason, file, line, column
-        self.remedy = remedy
+        self.remedy = _ended(remedy) if remedy else remedy
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -60,6 +60,10 @@ class UserError(GoblinError):
                 place += f", column {self.column}"
         text = f"{place}: {self.reason}" if place else self.reason
         return f"{text}. {self.remedy}" if self.remedy else text
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 class InputError(UserError):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.__main__ import main
 from agent.jobs import Jobs, Started
 from agent.settings import ModelSettings, Settings, read_settings
 from audit.log.archive import ArchiveFault, FolderArchive, open_archive
@@ -99,6 +100,22 @@ def test_deleting_removes_the_copy_too(settings: Settings) -> None:
     with pytest.raises(UnknownName):
         jobs.report(started.audit_id)
     jobs.close()
+
+
+def test_the_command_deletes_the_copy_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", archive=str(tmp_path / "bucket"))
+    monkeypatch.setenv("GOBLIN_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("GOBLIN_ARCHIVE", str(settings.archive))
+    started, _ = finished(settings)
+    shutil.rmtree(settings.data_dir)
+    assert main(["show", started.audit_id]) == 0
+    assert "Audit of train.yml" in capsys.readouterr().out
+    shutil.rmtree(settings.data_dir)
+    assert main(["delete", started.audit_id]) == 0
+    assert not list((tmp_path / "bucket").rglob("*.json"))
+    assert main(["show", started.audit_id]) == 2
 
 
 def test_what_is_kept_is_redacted_and_holds_no_token(tmp_path: Path) -> None:

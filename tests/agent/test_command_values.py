@@ -9,7 +9,7 @@ from agent.commands.values import field_edits, value_of
 from agent.drive import drive
 from agent.named import BACKENDS, RUNNERS, check_name
 from agent.settings import Settings, read_settings
-from audit.records.errors import UnknownName, UserError
+from audit.records.errors import SetupError, UnknownName, UserError
 from audit.records.upload import Upload, plainly_named
 
 
@@ -83,6 +83,10 @@ def test_settings_come_from_the_environment_alone() -> None:
         "rules",
         True,
     )
+    with pytest.raises(SetupError, match=r"such as 0\.50\.$"):
+        read_settings({"GOBLIN_LOCAL_USD_PER_GPU_HOUR": "abc"})
+    with pytest.raises(UserError, match="Use fake here, and your own machine"):
+        found.check_runner("local")
     assert not read_settings({"ANTHROPIC_API_KEY": "x"}).on_space
     assert read_settings({"ANTHROPIC_API_KEY": "x", "HF_TOKEN": "y"}).backend == "rules"
 

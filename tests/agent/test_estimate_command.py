@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,25 @@ def test_estimate_tells_what_fits_and_what_was_assumed(
     assert "largest that fits 90% of 80 GB, projected" in text
     assert "best neutral configuration of 8, projected" in text
     assert "assumed: no lengths stated" in text
+
+
+def test_estimate_says_who_named_the_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "a.yml", AXOLOTL)
+    assumed = answer(capsys, "estimate", file, "--json")
+    assert (assumed["hardware"], assumed["hardware_origin"]) == ("mi300x", "assumed")
+    stated = answer(capsys, "estimate", file, "--hardware", "h200", "--json")
+    assert (stated["hardware"], stated["hardware_origin"]) == ("h200", "stated")
+    assert main(["estimate", str(file)]) == 0
+    assert capsys.readouterr().out.startswith("1 x AMD Instinct MI300X, 192 GB (assumed)\n")
+    assert main(["patch", str(file)]) == 0
+    assert "made for mi300x (assumed" in capsys.readouterr().err
+    assert main(["estimate", str(file), "--gpus", "100000000"]) == 2
+    assert "gpus is 100000000; it must lie between 1 and 1024" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "numpy", None)  # as on a box that lacks it
+    assert main(["estimate", str(file), "--best"]) == 1
+    assert "needs numpy, which is not installed. pip install numpy" in capsys.readouterr().err
 
 
 def test_estimate_is_anchored_to_a_stated_time(
@@ -105,6 +125,7 @@ def test_two_kept_audits_are_compared(tmp_path: Path, capsys: pytest.CaptureFixt
         ("micro_batch_size: 1 ", "micro_batch_size: .nan ", "line 15: micro_batch_size is no"),
         ("lora_r: 16", "lora_r: -1", "line 9: lora_r must be a whole number from 1 on"),
         ("sequence_len: 2048", "sequence_len: .inf", "line 13: sequence_len is no finite number"),
+        ("sequence_len: 2048", f"sequence_len: {'9' * 21}", "line 13: sequence_len is too large"),
         ("learning_rate: 2e-4", "learning_rate: -1", "line 19: learning_rate must be above 0"),
     ],
 )

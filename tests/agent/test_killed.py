@@ -28,6 +28,11 @@ def test_64_a_killed_audit_reads_on_and_ends_once(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert b'"started"' in process.stdout.readline()
         process.send_signal(signal.SIGKILL)
+    environment = {"GOBLIN_DATA_DIR": str(tmp_path / "data")}
+    listed = subprocess.run(
+        [*command[:3], "list"], cwd=ROOT, env=environment, capture_output=True, check=True
+    )
+    assert b": running" not in listed.stdout
     for _ in range(2):  # the second restart finds nothing left to close
         jobs = Jobs(Settings(data_dir=tmp_path / "data"))
         (summary,) = jobs.list()

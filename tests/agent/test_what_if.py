@@ -21,7 +21,7 @@ from audit.records.report import Report
 from audit.records.upload import Upload
 from audit.records.what_if import WhatIfArm
 from audit.records.workload import DataLengths
-from tests.agent.training_files import AXOLOTL, STOPS, written
+from tests.agent.training_files import AXOLOTL, SCRIPT, STOPS, written
 
 EXAMPLES = sorted(
     path
@@ -233,6 +233,28 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ):
         assert main(["what-if", file, *bad]) == 2
         assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_command_reads_as_its_siblings_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto = written(tmp_path, "a.yml", SLOW.replace("sequence_len: 2048", "sequence_len: auto"))
+    assert main(["what-if", str(auto), "--rows", "52k"]) == 0
+    assert "52,000 rows" in capsys.readouterr().out
+    monkeypatch.setenv("GOBLIN_HARDWARE", "h200")
+    assert main(["what-if", str(auto), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["hardware"] == "h200"
+    script = str(written(tmp_path, "a.py", SCRIPT))
+    assert main(["what-if", script, "--trainer", "7"]) == 2
+    assert "training run" in capsys.readouterr().err
+    assert main(["audit", str(auto)]) == 0
+    kept = capsys.readouterr().err.split()[-1]
+    assert main(["what-if", "--audit", kept, "--gpus", "2"]) == 0
+    for option in ("--versions=trl=1.0", "--dialect=py_trl", "--trainer=2", "--include=dynamics",
+                   "--keep=optimizer", "--step-time=2"):  # fmt: skip
+        capsys.readouterr()
+        assert main(["what-if", "--audit", kept, option]) == 2
+        assert f"{option.split('=')[0]} cannot be changed" in capsys.readouterr().err
     assert main(["what-if"]) == 2
 
 

@@ -105,7 +105,7 @@ def test_researches_of_one_turn_run_side_by_side(wire: str) -> None:
     ]
     for task in TASKS:  # each has a status line of its own, under its own call
         assert (task, f"Research: {task}") in lines
-        assert (task, "It handed over 1 leads.") in lines
+        assert (task, "It handed over 1 lead.") in lines
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
