@@ -1,9 +1,10 @@
 """How well a backend audits: labelled workloads, what it acted on, what it invented, what it took.
 
 `python benchmarks/scorecard.py [--backend rules] [--live] [--record FILE] [--replay FILE]
-[--limit N]` prints a row per workload and one JSON object as its last line: workloads, recall,
-precision, invented_ids, turns, tokens, completed. A language model costs money and is asked only
-with --live; --record keeps its turns, and --replay plays them again without it.
+[--limit N]` prints a row per workload, every rule acted on beside the labels, and one JSON object
+as its last line: workloads, recall, precision, label_share, false, invented_ids, turns, tokens,
+tiers. A language model costs money and is asked only with --live; --record keeps its turns, and
+--replay plays them again without it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from agent.backends.scripted import ScriptedBackend
 from agent.drive import drive
 from agent.loop import run_audit
 from agent.named import BACKENDS, MODELS
+from agent.plan import NO_LONGER
 from agent.request import AuditRequest
 from audit.log.ids import new_secret
 from audit.log.store import Store
@@ -38,6 +40,10 @@ from audit.records.events import (
 )
 from tests.agent.labelled import Labelled, labelled_workloads
 
+PASSED_OVER = ("unwanted", "plan")
+"""Causes for which an edit is neither made nor offered."""
+CURED = (NO_LONGER.text, "Nothing is left to cure")
+"""How a plan tells that another edit has done it."""
 INVENTED = ("there is no tool", "cannot be used here", "no finding called", "is no upload")
 """How the tools answer a name or an id that they never gave."""
 Transcript = list[dict[str, Any]]
@@ -49,8 +55,12 @@ class Score(NamedTuple):
 
     name: str
     label: str | None
+    follows: dict[str, str]
+    """Other rules that are right about it, and why."""
     acted: frozenset[str]
     """Rules behind the edits of the patch, made or offered, and rules that only advise."""
+    cured: frozenset[str]
+    """Rules with nothing left to cure once the rest of the patch is made."""
     invented: int
     turns: int
     tokens: int
@@ -60,8 +70,13 @@ class Score(NamedTuple):
 
     @property
     def hit(self) -> bool:
-        """Whether the labelled rule was acted on."""
-        return self.label in self.acted
+        """Whether the labelled fault was acted on, or is gone with another edit."""
+        return self.label in self.acted | self.cured
+
+    @property
+    def beside(self) -> frozenset[str]:
+        """The rules acted on beside the label."""
+        return self.acted - {self.label or ""}
 
 
 def score(case: Labelled, backend: str, turns: Transcript | None = None) -> Score:
@@ -87,12 +102,17 @@ def _scored(case: Labelled, events: list[Event]) -> Score:
         print(f"  {case.name}: {last.message}")
     used = [one for one in data if isinstance(one, UsageData)]
     turns = {one.turn for one in data if isinstance(one, ThoughtData | ToolCallData)}
-    edits = [edit for edit in (report.patch.edits if report else ()) if edit.cause != "unwanted"]
+    told = report.patch.edits if report else ()
+    edits = [one for one in told if one.cause not in PASSED_OVER]
     advice = {one.rule_id for one in report.findings if not one.edits} if report else set()
     return Score(
         case.name,
         case.rule,
+        case.follows,
         frozenset(rule for edit in edits for rule in edit.rule_ids) | advice,
+        frozenset(
+            rule for edit in told if (edit.reason or "").startswith(CURED) for rule in edit.rule_ids
+        ),
         sum(
             not one.ok and any(words in one.text for words in INVENTED)
             for one in data
@@ -134,21 +154,32 @@ def summary(scores: list[Score]) -> dict[str, Any]:
     """The figures of all workloads together.
 
     Recall: labelled rules acted on / labelled workloads. Precision: of the rules acted on, those
-    that are the label; a rule that rightly follows from the fault counts against it.
+    that are right, by the label or by hand (`tests.agent.labelled.FOLLOWS`); `label_share` counts
+    the label alone, so that what rightly follows from a fault counts against it.
     """
     labelled = [one for one in scores if one.label]
     hits = sum(one.hit for one in labelled)
-    acted = sum(len(one.acted) for one in scores)
+    acted = max(sum(len(one.acted) for one in scores), 1)
+    wrong = sum(len(one.beside - one.follows.keys()) for one in scores)
     tiers = [one.tier for one in scores]
     return {
         "workloads": len(scores),
         "recall": round(hits / max(len(labelled), 1), 4),
-        "precision": round(hits / max(acted, 1), 4),
+        "precision": round(1 - wrong / acted, 4),
+        "label_share": round(sum(one.label in one.acted for one in labelled) / acted, 4),
+        "false": wrong,
         "invented_ids": sum(one.invented for one in scores),
         "turns": sum(one.turns for one in scores),
         "tokens": sum(one.tokens for one in scores),
         "tiers": {str(tier): tiers.count(tier) for tier in (0, 1, 2, 3, None)},
     }
+
+
+def _tell_beside(scores: list[Score]) -> None:
+    """Every rule acted on that is not the label: what it rests on, or that it is false."""
+    for one in scores:
+        for rule in sorted(one.beside):
+            print(f"  {one.name}: {rule}: {one.follows.get(rule, 'FALSE')}")
 
 
 def main() -> int:
@@ -180,6 +211,7 @@ def main() -> int:
             f"{one.name[:46]:46} {(one.label or 'nothing')[:34]:34} {hit:4} {len(one.acted):5}"
             f"  {one.invented:8}  {one.turns:5}  {one.tokens:6}  {one.tier}"
         )
+    _tell_beside(scores)
     if given.record:
         given.record.write_text(json.dumps({one.name: one.transcript for one in scores}, indent=1))
     print(json.dumps(summary(scores)))

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from benchmarks.scorecard import Transcript, score, summary
-from tests.agent.labelled import Labelled, labelled_workloads
+from tests.agent.labelled import FOLLOWS, Labelled, labelled_workloads
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,24 @@ def test_the_rules_act_on_what_is_wrong_and_leave_the_rest(cases) -> None:
     few = [*cases[::6], *[case for case in cases if case.rule is None][:3]]
     found = summary([score(case, "rules") for case in few])
     assert found["recall"] == 1.0
-    assert found["precision"] >= 0.6
+    assert found["precision"] == 1.0
+    assert found["label_share"] >= 0.6
     assert found["invented_ids"] == 0
     assert found["tiers"]["0"] == len(few)
+
+
+def test_what_is_right_beside_a_label_is_named_and_everything_else_is_false(cases) -> None:
+    from kb.rulebook import find_rule
+
+    names = {case.name for case in cases}
+    assert names >= FOLLOWS.keys()
+    assert all(find_rule(rule) and why for one in FOLLOWS.values() for rule, why in one.items())
+    case = next(case for case in cases if case.follows)
+    right = score(case, "rules")
+    assert right.beside == right.follows.keys()
+    strict = summary([right._replace(follows={})])
+    assert strict["false"] == len(case.follows)
+    assert strict["precision"] == strict["label_share"] < summary([right])["precision"] == 1.0
 
 
 def test_a_recorded_audit_is_played_again_without_its_model(cases, recorded) -> None:
