@@ -14,6 +14,7 @@ PYTHON_HELP = "the interpreter that trains (default: the one that runs this comm
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `env`."""
     parser.add_argument("--python", metavar="PATH", default=sys.executable, help=PYTHON_HELP)
+    parser.add_argument("--json", action="store_true", help="as it is: JSON is all there is")
 
 
 def run(given: argparse.Namespace) -> int:

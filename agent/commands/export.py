@@ -44,6 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--public", action="store_true", help="push although everybody can read that dataset"
     )
 
+    parser.add_argument(
+        "--json", action="store_true", help="--format json; a conversation is JSON already"
+    )
+
 
 def run(given: argparse.Namespace) -> int:
     """Print it.
@@ -52,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
         UserError: neither an id nor --all, or --all or --push with the form of a single report.
         SetupError: --push without a token, or the Hub refuses it.
     """
-    form = given.format
+    form = "json" if given.json and given.format not in TRAJECTORIES else given.format
     if given.push and form not in TRAJECTORIES:
         message = f"--push does not go with --format {form}"
         raise UserError(message, remedy=f"Use one of {', '.join(TRAJECTORIES)}.")

@@ -11,6 +11,7 @@ from agent.commands.say import give
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `replay`."""
     parser.add_argument("id", metavar="ID", help="as `list` shows it; its beginning is enough")
+    parser.add_argument("--json", action="store_true", help="as it is: JSON is all there is")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import signal
 import subprocess
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,9 @@ def test_help_names_every_command_and_each_has_its_own() -> None:
     for name in COMMANDS:
         assert f"  {name} " in overview.stdout
         assert (ROOT / "agent" / "commands" / f"{name.replace('-', '_')}.py").is_file()
+        parser = argparse.ArgumentParser()
+        import_module(f"agent.commands.{name.replace('-', '_')}").add_options(parser)
+        assert "--json" in parser.format_help(), name
     assert "--versions" in goblin("parse", "--help").stdout
     assert "audit" in refused(goblin("adit"))
 
@@ -129,7 +134,9 @@ def test_kept_audits_are_listed_shown_replayed_exported_and_deleted(
     assert said("export", audit_id, "--format", "html").stdout.startswith("<!doctype html>")
     sarif = json.loads(said("export", audit_id, "--format", "sarif").stdout)
     assert sarif["runs"][0]["results"]
-    assert said("delete", audit_id).returncode == 0
+    assert said("export", audit_id, "--format", "md", "--json").stdout.startswith("{")
+    assert said("replay", audit_id, "--json").stdout == printed
+    assert json.loads(said("delete", audit_id, "--json").stdout) == {"deleted": audit_id}
     assert said("list").stdout == ""
     assert "no audit" in refused(said("show", audit_id))
     assert "no kept audit begins with ../../etc" in refused(said("delete", "../../etc"))
