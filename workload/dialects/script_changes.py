@@ -58,7 +58,7 @@ def _checkpointing(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
         return _unsloth_checkpointing(script, edit)
     off = not edit.remove and asked_value(edit) is False
     if off and not stands(script, edit):
-        return (*_config_off(script), *_call_off(script), *_preparation_off(script))
+        return (*_config_off(script), *call_off(script), *preparation_off(script))
     placed = script.reader.placed.get(edit.field)
     if placed is not None and placed.key in (CHECKPOINTING, KBIT):
         if edit.remove:
@@ -95,7 +95,7 @@ def _config_off(script: Script) -> tuple[Change, ...]:
     return insert_keyword(script, run.config, field, "False", field)
 
 
-def _call_off(script: Script) -> tuple[Change, ...]:
+def call_off(script: Script) -> tuple[Change, ...]:
     """Takes `model.gradient_checkpointing_enable()` away."""
     run = script.run
     slot = run.entries(run.model).get(CHECKPOINTING) or run.moment.loose.get(CHECKPOINTING)
@@ -110,7 +110,7 @@ def _call_off(script: Script) -> tuple[Change, ...]:
     return (change,)
 
 
-def _preparation_off(script: Script) -> tuple[Change, ...]:
+def preparation_off(script: Script) -> tuple[Change, ...]:
     """`prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)`."""
     run, python = script.run, script.python
     slot = run.entries(run.model).get(KBIT)

@@ -1,6 +1,7 @@
 """Edits of a training loop of a script's own: a keyword of the loader, optimizer or Accelerator.
 
-What needs new statements (a checkpointing call, an autocast block, accumulation) is advice.
+Checkpointing and compiling are statements behind the one that loads the model, where that place
+is beyond doubt. What needs more (an autocast block, accumulation) is advice.
 """
 
 from __future__ import annotations
@@ -8,18 +9,26 @@ from __future__ import annotations
 from audit.records.base import Json
 from audit.records.finding import FieldEdit
 from workload.dialects import CannotEdit, Change
-from workload.dialects.script_changes import edit_script
+from workload.dialects.class_paths import FUSED
+from workload.dialects.script_changes import call_off, edit_script, preparation_off
 from workload.dialects.script_edits import (
     Script,
     asked_value,
     insert_keyword,
     remove_keyword,
+    remove_whole,
     replace_value,
     stands,
 )
 from workload.dialects.script_loop import ACCELERATOR, OPTIMIZER
 from workload.dialects.script_loop_fields import LOADER_KEYWORDS
 from workload.dialects.script_loop_parts import label, the_part, training_loader
+from workload.dialects.script_loop_statements import (
+    compile_model,
+    enable_checkpointing,
+    statement_of,
+)
+from workload.dialects.script_reader import Placed
 from workload.dialects.script_spellings import LORA
 from workload.dialects.script_values import Known, Thing
 
@@ -30,7 +39,8 @@ _ON_THE_MODEL = frozenset(
 )  # fmt: skip
 _ADVICE = {
     "gradient_checkpointing": "Write model.gradient_checkpointing_enable() before the loop",
-    "torch_compile": "Write model = torch.compile(model) before the loop",
+    "torch_compile": "Write model.compile() before the loop",
+    "optimizer": "Make the optimizer of that name before the loop",
     "bf16": "Put the forward pass into: with torch.autocast('cuda', dtype=torch.bfloat16):",
     "gradient_accumulation_steps": "Divide the loss by N and step the optimizer every N batches",
     "max_grad_norm": "Write torch.nn.utils.clip_grad_norm_(model.parameters(), N) before the step",
@@ -48,6 +58,9 @@ def edit_loop(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
         return ()
     if edit.field in ("bf16", "fp16"):
         return _precision(script, edit)
+    special = _SPECIALS.get(edit.field)
+    if special is not None:
+        return special(script, edit)
     if edit.field in _ON_THE_MODEL or edit.field.startswith("env:"):
         return edit_script(script, edit)
     placed = script.reader.placed.get(edit.field)
@@ -60,6 +73,59 @@ def edit_loop(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
         raise _by_hand(script, edit)
     text = script.words(edit.field, asked_value(edit))
     return insert_keyword(script, part, keyword, text, edit.field, label(script.reader, part))
+
+
+def _checkpointing(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
+    """A call behind the loading of the model comes or goes."""
+    found = script.reader.fields.get(edit.field)
+    if edit.remove or found is None or found.origin == "unknown":
+        raise _by_hand(script, edit)
+    if bool(found.value) == (asked_value(edit) is True):
+        return ()
+    if asked_value(edit) is True:
+        return enable_checkpointing(script)
+    changes = (*call_off(script), *preparation_off(script))
+    if not changes:
+        raise _by_hand(script, edit)
+    return changes
+
+
+def _compilation(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
+    """The call that compiles the model comes or goes."""
+    found = script.reader.fields.get(edit.field)
+    placed = script.reader.placed.get(edit.field)
+    if edit.remove or found is None or found.origin == "unknown":
+        raise _by_hand(script, edit)
+    if bool(found.value) == (asked_value(edit) is True):
+        return ()
+    if asked_value(edit) is True:
+        return compile_model(script)
+    node = getattr(placed.slot.value, "node", None) if placed is not None else None
+    statement = statement_of(script.run.scene.tree, node)
+    change = remove_whole(script, statement) if statement is not None else None
+    if change is None:
+        reason = "torch.compile is called inside other code"
+        raise CannotEdit(reason, "Take it away by hand", found.line)
+    return (change._replace(key="torch.compile"),)
+
+
+def _optimizer(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
+    """`fused=True` of AdamW; another class takes other keywords."""
+    part = the_part(script.reader, OPTIMIZER)
+    found = script.reader.fields.get(edit.field)
+    wanted = None if edit.remove else asked_value(edit)
+    pair = {wanted, found.value if found is not None else None}
+    if part is None or pair != {"adamw_torch", FUSED}:
+        raise _by_hand(script, edit)
+    owner, fused = label(script.reader, part), wanted == FUSED
+    entries = script.run.entries(part)
+    slot = entries.get("fused")
+    if "foreach" in entries:
+        reason = "foreach and fused exclude each other"
+        raise CannotEdit(reason, f"Write fused={fused} in {owner}(...) instead", part.node.lineno)
+    if slot is None:
+        return insert_keyword(script, part, "fused", str(fused), edit.field, owner)
+    return replace_value(script, "", Placed(slot, f"{owner}.fused"), fused)
 
 
 def _takes(script: Script, field: str) -> tuple[Thing | None, str]:
@@ -96,6 +162,13 @@ def _precision(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
         field = "model_load_dtype"  # a dtype as the script spells dtypes
         return replace_value(script, field, placed._replace(direct=True), wanted)
     raise _by_hand(script, edit)
+
+
+_SPECIALS = {
+    "gradient_checkpointing": _checkpointing,
+    "torch_compile": _compilation,
+    "optimizer": _optimizer,
+}
 
 
 def _by_hand(script: Script, edit: FieldEdit) -> CannotEdit:

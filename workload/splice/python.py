@@ -191,6 +191,17 @@ def remove_statement(python: PythonText, statement: ast.stmt) -> Change | None:
     return Change(start - len(indent), _next_line(python, stop), "")
 
 
+def insert_behind(python: PythonText, statement: ast.stmt, text: str) -> Change | None:
+    """Adds a statement on a line of its own behind another; None where more code follows there."""
+    span = python.span(statement)
+    indent = python.indent_at(span.start)
+    stop = python.line_stop(span.end)
+    rest = python.text[span.end : stop].strip()
+    if indent is None or (rest and not rest.startswith("#")):
+        return None
+    return Change(stop, stop, f"{python.line_end_at(span.start)}{indent}{text}")
+
+
 def apply(text: str, changes: Sequence[Change]) -> str:
     """The text after changes that do not overlap."""
     for change in sorted(changes, reverse=True):
