@@ -26,7 +26,7 @@ def _set(names: str) -> frozenset[str]:
 
 FRAMEWORKS = _set(
     "hf trl peft axolotl llamafactory torchtune accelerate deepspeed ms-swift litgpt verl_sft"
-    " unsloth nemo_rl openrlhf primus open-instruct"
+    " unsloth nemo_rl openrlhf primus open-instruct torch"
 )
 VENDORS = _set("amd nvidia cpu")
 METHODS = _set(
