@@ -189,6 +189,10 @@ def number(value: Json) -> Json:
     return value
 
 
+UNSET = -1
+"""What transformers' recipes write for epochs that `max_steps` decides."""
+
+
 def invalid_number(field: str, value: Json) -> str | None:
     """Why a value cannot be this numeric field, as the end of a sentence; None where it can."""
     if value is None or field not in NUMBERS or value == "auto":
@@ -206,6 +210,8 @@ def invalid_number(field: str, value: Json) -> str | None:
             return f"is larger than {MAX_COUNT:,}"
     if field == "learning_rate" and value <= 0:
         return "must be above 0"
+    if field == "num_epochs" and value <= 0 and value != UNSET:
+        return "must be above 0: nothing would be trained"
     return None
 
 

@@ -203,3 +203,15 @@ def test_a_bad_value_of_a_real_file_is_placed(value: str) -> None:
     ) as caught:
         estimate_workload(workload, find_hardware("mi300x"), 1, 1)
     assert caught.value.missing == ("per_device_train_batch_size",)
+
+
+@pytest.mark.parametrize("value", ["0", "-3"])
+def test_epochs_that_train_nothing_are_refused_at_their_line(value: str) -> None:
+    text = (
+        "base_model: meta-llama/Llama-3.2-1B\nadapter: lora\nlora_r: 8\nmicro_batch_size: 2\n"
+        f"gradient_accumulation_steps: 1\nsequence_len: 512\nnum_epochs: {value}\n"
+    )
+    workload = read_workload([Upload("run.yml", text.encode())])
+    assert workload.fields["num_epochs"].origin == "unknown"
+    with pytest.raises(MissingFacts, match=r"run\.yml, line 7: num_epochs"):
+        estimate_workload(workload, find_hardware("mi300x"), 1, 1)

@@ -170,7 +170,17 @@ def test_a_notice_tells_of_it(text: str, kind: str, words: str) -> None:
     assert any(words in notice.message and notice.line for notice in notices), notices
 
 
-@pytest.mark.parametrize("text", ["lora_r: 0\n", "micro_batch_size: -1\n", "num_epochs: .inf\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lora_r: 0\n",
+        "micro_batch_size: -1\n",
+        "micro_batch_size: 0\n",
+        "num_epochs: .inf\n",
+        "num_epochs: -3\n",
+        "num_epochs: 0\n",
+    ],
+)
 def test_an_invalid_number_is_unknown(text: str) -> None:
     name = {"micro_batch_size": "per_device_train_batch_size"}.get(text.split(":")[0])
     found = read(text).fields[name or text.split(":")[0]]

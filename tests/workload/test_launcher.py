@@ -220,3 +220,17 @@ def test_hostile_scripts_end_soon(text: str, monkeypatch: pytest.MonkeyPatch) ->
     with suppress(InputError):
         read("#!/bin/bash\n" + text)
     assert time.process_time() - started < 2
+
+
+def test_accelerates_own_precision_and_short_spellings_of_scripts_count() -> None:
+    line = (
+        "accelerate launch --mixed_precision bf16 --num_processes 2 {program} "
+        "--model_name_or_path a/b --learning_rate 1e-4 --per_device_train_batch_size 2 {more}\n"
+    )
+    open_instruct = line.format(program="open_instruct/finetune.py", more="--use_lora")
+    found = read(open_instruct).fields["bf16"]
+    assert (found.value, found.origin, found.key) == (True, "stated", "--mixed_precision")
+    more = "--bits 4 --quant_type nf4 --log_interval 5 --activation_checkpointing"
+    script = read(line.format(program="train_it.py", more=more))
+    names = ("quant_bits", "quant_type", "logging_steps", "gradient_checkpointing")
+    assert [script.value(name) for name in names] == [4, "nf4", 5, True]

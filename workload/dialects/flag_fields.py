@@ -181,7 +181,7 @@ def _bits(reader: FieldReader) -> None:
     quantised = _is_on(reader, *_QLORA_SWITCHES)
     if quantised is not None:
         reader.stated("quant_bits", quantised, 4)
-    kind = _place(reader, "bnb_4bit_quant_type")
+    kind = _place(reader, "bnb_4bit_quant_type", "quant_type")
     if kind is not None and reader.value("quant_bits") == 4:
         reader.stated("quant_type", kind, str(_plain(reader, kind)).lower())
 

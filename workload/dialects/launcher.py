@@ -213,7 +213,7 @@ class _LaunchReader:
             self.fields["finetune_method"] = FieldValue(
                 value=program.method, origin="assumed", source=why
             )
-        if launch.launcher == "accelerate" and program.scripted:
+        if launch.launcher == "accelerate":
             self._accelerate()
 
     def _accelerate(self) -> None:
