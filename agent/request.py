@@ -123,11 +123,13 @@ def request_from(kept: Mapping[str, Json], uploads: Sequence[Upload]) -> AuditRe
 
 
 def check_request(request: AuditRequest) -> None:
-    """Refuse what can be refused without reading a file.
+    """Refuse what can be refused before anything starts; only `keep` is held against the files.
 
     Raises:
-        UserError: no file or too many, an unknown card, backend or runner, a count out of bounds.
+        UserError: no file or too many, an unknown card, backend, runner or field to keep, a count
+            out of bounds.
     """
+    from agent.kept_fields import with_fields
     from kb.catalog.hardware import find_hardware
     from workload.source import MAX_FILES
 
@@ -158,6 +160,7 @@ def check_request(request: AuditRequest) -> None:
         ("max_usd", request.max_usd or 0.0, 0, 1e6),
     ):
         _check_bounds(name, value, low, high)
+    with_fields(request)
 
 
 def check_counts(gpus: int, nodes: int) -> None:

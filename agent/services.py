@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.approvals import Approvals, nobody_to_ask
+from agent.kept_fields import with_fields
 from agent.ledger import Ledger
 from agent.rented import refuse_space, rented_runner
 from agent.request import DEFAULT_HARDWARE, AuditRequest
 from agent.settings import Measuring
 from audit.records.base import Record
-from audit.records.errors import Cancelled, InputError, RunFailed
+from audit.records.errors import Cancelled
 
 if TYPE_CHECKING:
     from audit.records.lead import Research
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from runner.estimator.anchor import Anchoring
     from runner.local import LocalRunner
     from runner.protocol import Runner
-
-
-READ_SECONDS = 60.0
-"""For the reading that only finds out what the fields to keep are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ def make_services(
     from agent.named import RUNNERS, make
     from kb.catalog.hardware import find_hardware
 
-    request = _with_fields(request, cancelled)
+    request = with_fields(request, cancelled)
     local = _local_runner(measuring) if request.runner == "local" else None
     card = local.card() if local else find_hardware(request.hardware or DEFAULT_HARDWARE)
     remote = rented_runner(measuring) if request.runner == "hf_jobs" else None
@@ -126,28 +123,6 @@ def make_services(
         research=research,
         approvals=approvals or Approvals(Ledger(), record, nobody_to_ask),
     )
-
-
-def _with_fields(request: AuditRequest, cancelled: Callable[[], bool]) -> AuditRequest:
-    """The request with `keep` as fields, where it names keys of the user's file.
-
-    A file that cannot be read is left to the stage that reads it, which says so.
-    """
-    from agent.watch import watched
-    from workload.field_names import FieldNames
-    from workload.read import read_workload
-
-    if not request.keep:
-        return request
-    try:
-        with watched(READ_SECONDS, cancelled):
-            read = read_workload(
-                request.uploads, versions=request.versions or None, dialect=request.dialect
-            )
-    except (InputError, RunFailed):
-        return request
-    names = FieldNames(read.name, read.format, read.fields)
-    return replace(request, keep=names.fields_of(request.keep))
 
 
 def _local_runner(measuring: Measuring) -> LocalRunner:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from audit.export.numbers import count
 from audit.records.base import Json
 from audit.records.compared import Compared, ComparedAudit, ComparedField
 from audit.records.comparison import Comparison
@@ -27,7 +28,7 @@ def compare_reports(named: Sequence[tuple[str, Report]]) -> Compared:
         UserError: fewer than two, or more than MAX_AUDITS.
     """
     if not 2 <= len(named) <= MAX_AUDITS:
-        message = f"{len(named)} audits cannot be compared"
+        message = f"{count(len(named), 'audit')} cannot be compared"
         raise UserError(message, remedy=f"Give 2 to {MAX_AUDITS} audit ids.")
     audits = tuple(_audit(audit_id, report) for audit_id, report in named)
     return Compared(

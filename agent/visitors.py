@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 
 from agent.settings import Settings
+from audit.export.numbers import count
 from audit.records.errors import UserError
 
 HOUR = 3600.0
@@ -39,13 +40,12 @@ class Allowance:
         with self._lock:
             starts, now = self._recent(visitor), self._clock()
             if self._most_at_once and self._under_way[visitor] >= self._most_at_once:
-                message = f"you have {self._under_way[visitor]} audits under way here"
+                message = f"you have {count(self._under_way[visitor], 'audit')} under way here"
                 raise UserError(message, remedy=f"Wait until one ends, or cancel one. {AT_HOME}")
             if self._most_per_hour and len(starts) >= self._most_per_hour:
-                minutes = max(1, round((starts[0] + HOUR - now) / 60))
-                unit = "minute" if minutes == 1 else "minutes"
-                message = f"you have started {len(starts)} audits within the hour"
-                raise UserError(message, remedy=f"Come back in {minutes} {unit}. {AT_HOME}")
+                minutes = count(max(1, round((starts[0] + HOUR - now) / 60)), "minute")
+                message = f"you have started {count(len(starts), 'audit')} within the hour"
+                raise UserError(message, remedy=f"Come back in {minutes}. {AT_HOME}")
             self._under_way[visitor] += 1
             if self._most_per_hour:
                 starts.append(now)

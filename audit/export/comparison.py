@@ -10,6 +10,7 @@ from audit.export.figures import Row, metric_rows, speedup_text
 from audit.export.html_charts import interval_bars, patterns
 from audit.export.html_elements import badge, document, figure_table, text
 from audit.export.markdown import code_span, plain
+from audit.export.numbers import count
 from audit.export.printable import printable
 from audit.records.base import Interval, Json, Provenance
 from audit.records.compared import Compared, ComparedAudit
@@ -63,7 +64,7 @@ def _title(audit: ComparedAudit) -> str:
     card = audit.hardware
     return (
         f"{audit.workload_name} on {card.gpus * card.nodes} x {card.name} ({card.origin}), "
-        f"{audit.arm}, {audit.edits} edits, {audit.provenance}, {audit.audit_id}"
+        f"{audit.arm}, {count(audit.edits, 'edit')}, {audit.provenance}, {audit.audit_id}"
     )
 
 

@@ -101,6 +101,7 @@ def test_a_kept_field_may_be_named_by_its_key(said: Said, tmp_path: Path) -> Non
     for command in ("audit", "patch"):
         message = refused(said(command, path, "--keep", "micro_batchsize"))
         assert "a.yml has no field or key called micro_batchsize. Did you mean" in message
+    assert len(said("list").stdout.splitlines()) == 2  # what is refused is not kept
 
 
 def test_patch_in_json_holds_the_diff_and_every_edit(said: Said, tmp_path: Path) -> None:
