@@ -85,6 +85,11 @@ class Staged:
             return None
         return found.verdict in BAD
 
+    def _stop(self) -> Stop:
+        """Rounds within what is left of the time, and the whole job too."""
+        left = max(LEAST_SECONDS, self.seconds - self.used)
+        return STOP.model_copy(update={"seconds": min(RUN_SECONDS, left), "limit_s": left})
+
     def _bench(self, groups: Sequence[EditGroup]) -> Bench:
         state, services = self.state, self.services
         edited = with_edits(self.baseline, field_edits(groups))
@@ -99,7 +104,7 @@ class Staged:
             gpus=services.request.gpus,
             nodes=services.request.nodes,
             steps=services.request.steps,
-            stop=STOP.model_copy(update={"limit_s": max(LEAST_SECONDS, self.seconds - self.used)}),
+            stop=self._stop(),
         )
         try:
             return run_spec(spec, AFTER, services)

@@ -39,6 +39,8 @@ from benchmarks.oracle_cases import CASES, Case
 from benchmarks.oracle_held_out import HELD_OUT
 from kb.catalog.hardware import Hardware
 from runner.box.system import read_system
+from runner.estimator.largest import MARGIN
+from runner.estimator.profile import profile_workload
 from runner.local_box import calibrated, place_of
 from runner.statistics import Estimate, bootstrap
 from runner.translation.place import Place
@@ -87,6 +89,11 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="the number of one workload, from 0")
     parser.add_argument("--plan", action="store_true", help="show grids and patches, run nothing")
     parser.add_argument("--held-out", action="store_true", help="the workloads that shaped no rule")
+    parser.add_argument(
+        "--fitting",
+        action="store_true",
+        help="only points at which the file's own model is projected to fit this box",
+    )
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -99,27 +106,30 @@ def main() -> None:
         if asked.plan:
             print(case.name, audited(case, box)[1], len(list(points(case))), flush=True)
             continue
-        rows.append(solve(case, box))
-        print(line(rows[-1]), flush=True)
+        solved = solve(case, box, fitting=asked.fitting)
+        if solved is None:
+            print(f"{case.name:36}    -  as written it is not projected to fit", flush=True)
+            continue
+        rows.append(solved)
+        print(line(solved), flush=True)
     if asked.plan:
         return
     summary = summed(rows)
     if asked.only is None:
-        keep(rows, summary, box, held_out=asked.held_out)
+        name = "oracle_held_out" if asked.held_out else "oracle"
+        name += "_fitting" if asked.fitting else ""
+        keep(name, rows, summary, box)
     print(json.dumps(summary))
 
 
-def keep(
-    rows: Sequence[dict[str, Any]], summary: dict[str, Any], box: Box, *, held_out: bool
-) -> None:
+def keep(name: str, rows: Sequence[dict[str, Any]], summary: dict[str, Any], box: Box) -> None:
     """Write the results file, with what it was made on."""
-    manifest: dict[str, Any] = {**box.manifest, "held_out": held_out}
-    if held_out:
+    manifest: dict[str, Any] = {**box.manifest, "held_out": "held_out" in name}
+    if manifest["held_out"]:
         manifest["workloads_frozen_at"] = frozen_at("benchmarks/oracle_held_out.py")
     whole = {"manifest": manifest, "summary": summary, "workloads": rows}
     RESULTS.mkdir(exist_ok=True)
-    place = RESULTS / ("oracle_held_out.json" if held_out else "oracle.json")
-    place.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 def points(case: Case) -> Iterator[Point]:
@@ -186,10 +196,20 @@ def speed(rows: Sequence[StepRow]) -> float:
     return median(math.log(row.real_tokens / (row.cpu_seconds or math.nan)) for row in rows)
 
 
-def solve(case: Case, box: Box) -> dict[str, Any]:
-    """One workload from its grid to the final rounds."""
+def fits(workload: Workload, box: Box) -> bool:
+    """Whether the model of the file itself is projected to fit, with the estimator's own margin."""
+    fit = profile_workload(workload, box.card, 1, 1).fit["as_written"]
+    return fit.share is not None and fit.share <= MARGIN
+
+
+def solve(case: Case, box: Box, *, fitting: bool = False) -> dict[str, Any] | None:
+    """One workload from its grid to the final rounds; None where it does not fit as written."""
     workload, edits, patched = audited(case, box)
     grid = list(points(case))
+    if fitting:
+        grid = [point for point in grid if fits(edited(workload, point), box)]
+        if not fits(workload, box):
+            return None
     arms = [built(workload, edited(workload, point), box, seed=1) for point in grid]
     speeds = [speed(rows) for rows in in_turn(arms, GRID_STEPS)]
     for arm in arms:

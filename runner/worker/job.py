@@ -153,7 +153,7 @@ class Job:
             settled[name] += [row.seconds for row in self._steps(name, -1, 0, 1)]
 
         while not all(is_warm(settled[name]) for name in self.live):
-            self._each(step)
+            self._each(step)  # ends: an arm is warm after some steps, or gone
             self._tell(f"warming up, step {max(map(len, settled.values()))}")
 
     def _check_edits(self, name: ArmName) -> None:
@@ -177,14 +177,18 @@ class Job:
         per_round = steps_per_round(self.order.steps)
         total = max(1, self.order.steps // per_round)
         share = 1.0 if len(self.names) > 1 else 0.5
+        longest = 0.0
         for number in range(total):
+            began = time.monotonic()
             self._round(number, per_round, total)
+            longest = max(longest, time.monotonic() - began)
             alone = len(self.live) < len(self.names) and number + 1 >= self.order.stop.least_rounds
             if not self.live or alone:
                 return "failed"
             if is_narrow(self.rows, self.live, self.order.stop, self._clock()):
                 return "narrow_enough"
-            if time.monotonic() - self._warm > share * self.order.stop.seconds:
+            used = time.monotonic() - self._warm > share * self.order.stop.seconds
+            if used or self._left() < 2 * longest:
                 return "rounds_done" if number + 1 == total else "budget_used"
         return "rounds_done"
 
@@ -224,7 +228,7 @@ class Job:
 
     def _ask(self, name: ArmName, seconds: float | None, **command: Any) -> dict[str, Any]:
         """One command to an arm's host; its rows are kept even where it fails."""
-        left = self.order.limit_s - (time.monotonic() - self._start)
+        left = self._left()
         try:
             answer = self._hosts[name].ask(min(left, seconds) if seconds else left, **command)
         except HostLost as lost:
@@ -237,6 +241,10 @@ class Job:
         if "failed" in answer:
             raise ArmFailed(name, ArmFailure.model_validate(answer["failed"]))
         return answer
+
+    def _left(self) -> float:
+        """Seconds of the whole job, at least a moment."""
+        return max(0.1, self.order.limit_s - (time.monotonic() - self._start))
 
     def _taken(self, name: ArmName) -> int:
         return sum(row.arm == name for row in self.rows)
