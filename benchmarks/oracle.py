@@ -32,6 +32,7 @@ from agent.state import AuditState
 from audit.records.finding import FieldEdit
 from audit.records.measured import StepRow
 from audit.records.spec import Arm, Spec
+from audit.records.translated import Translation
 from audit.records.upload import Upload
 from audit.records.workload import DataLengths, Workload
 from benchmarks.manifest import frozen_at, manifest_of
@@ -170,10 +171,15 @@ def _forget(_: object) -> None:
     """There is no log."""
 
 
+def scaled(before: Workload, after: Workload, box: Box) -> Translation:
+    """Both on the model scaled for `before`."""
+    arms = (Arm(name="baseline", workload=before), Arm(name="patched", workload=after))
+    return translate(Spec(arms=arms, hardware="cpu"), box.place, box.card)
+
+
 def built(before: Workload, after: Workload, box: Box, seed: int) -> ArmRun:
     """One arm that runs `after` on the model scaled for `before`."""
-    arms = (Arm(name="baseline", workload=before), Arm(name="patched", workload=after))
-    translation = translate(Spec(arms=arms, hardware="cpu"), box.place, box.card)
+    translation = scaled(before, after, box)
     return build_arm(translation, translation.arms[1], box.device, box.ranks, seed)
 
 
@@ -212,6 +218,7 @@ def solve(case: Case, box: Box, *, fitting: bool = False) -> dict[str, Any] | No
             return None
     arms = [built(workload, edited(workload, point), box, seed=1) for point in grid]
     speeds = [speed(rows) for rows in in_turn(arms, GRID_STEPS)]
+    shape = scaled(workload, workload, box).shape
     for arm in arms:
         arm.close()
     here = written(workload, grid)
@@ -227,6 +234,7 @@ def solve(case: Case, box: Box, *, fitting: bool = False) -> dict[str, Any] | No
     return {
         "name": case.name,
         "points": len(grid),
+        "shape": f"hidden {shape.hidden}, {shape.layers} layers, vocabulary {shape.vocab}",
         "best_point": {name: str(value) for name, value in grid[winner].items()},
         "edits": edits,
         "best": ratio(best),

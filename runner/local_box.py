@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import replace
 from types import MappingProxyType
@@ -54,6 +55,15 @@ def calibrated(rates: dict[str, float], memory_gb: float | None) -> Hardware:
     )
 
 
+def steady(rate: float) -> float:
+    """A probed rate to the next half power of two.
+
+    Two probes of one box differ by some percent; a model scaled by them must not, or no two audits
+    would measure the same and no result be found again.
+    """
+    return 2.0 ** (round(2.0 * math.log2(rate)) / 2.0) if rate > 0 else rate
+
+
 def place_of(manifest: Manifest, rates: dict[str, float]) -> Place:
     """What translations must know of the box.
 
@@ -70,7 +80,7 @@ def place_of(manifest: Manifest, rates: dict[str, float]) -> Place:
     return Place(
         kind=manifest.device_kind,
         memory_gb=memory,
-        rates=rates,
+        rates={kind: steady(rate) for kind, rate in rates.items()},
         packages=manifest.versions,
         compiler=any(shutil.which(name) for name in ("c++", "g++", "clang++")),
     )

@@ -174,9 +174,10 @@ class Job:
             raise ArmFailed(name, failure)
 
     def _rounds(self) -> StopReason:
-        per_round = steps_per_round(self.order.steps)
-        total = max(1, self.order.steps // per_round)
         share = 1.0 if len(self.names) > 1 else 0.5
+        budget = min(share * self.order.stop.seconds, self._left())
+        per_round = steps_per_round(self.order.steps, self._pair_seconds(), budget)
+        total = max(1, self.order.steps // per_round)
         longest = 0.0
         for number in range(total):
             began = time.monotonic()
@@ -191,6 +192,11 @@ class Job:
             if used or self._left() < 2 * longest:
                 return "rounds_done" if number + 1 == total else "budget_used"
         return "rounds_done"
+
+    def _pair_seconds(self) -> float:
+        """One step of every arm, by the last of the warm-up."""
+        last = {row.arm: row.seconds for row in self.rows}
+        return sum(last[name] for name in self.live if name in last)
 
     def _clock(self) -> Clock:
         """The time that the verdict will be made of."""

@@ -5,6 +5,7 @@ Pure functions of numbers; the job asks them between commands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import mean
 
@@ -21,9 +22,16 @@ SETTLED = 0.15
 """Warm-up ends when the newest step is this close to the mean of the two before it."""
 
 
-def steps_per_round(steps: int) -> int:
-    """Consecutive steps of one arm in a round."""
-    return max(1, steps // ROUNDS)
+def steps_per_round(steps: int, pair_seconds: float = 0.0, budget: float = math.inf) -> int:
+    """Consecutive steps of one arm in a round.
+
+    Args:
+        steps: timed steps asked of each arm.
+        pair_seconds: one step of every arm, as warmed up.
+        budget: seconds of all rounds; a round is short enough for `ROUNDS` of them.
+    """
+    affordable = budget / pair_seconds if pair_seconds > 0 else math.inf
+    return max(1, int(min(steps, affordable)) // ROUNDS)
 
 
 def turn_of(arms: Sequence[ArmName], round_: int) -> tuple[ArmName, ...]:

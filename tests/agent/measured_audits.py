@@ -1,7 +1,6 @@
 """Audits that measure for real on this machine, with what a knowledge base might say beside ours.
 
-A suggestion is a finding as a rule makes it; the runs that prove or refute it are real. `broken`
-makes a Python whose C++ compiler does not work: what many slim containers are.
+A suggestion is a finding as a rule makes it; the runs that prove or refute it are real.
 """
 
 from __future__ import annotations
@@ -63,10 +62,10 @@ def suggestion(name: str, semantics: Semantics, **edits: Json) -> Finding:
     )
 
 
-def broken(folder: Path) -> str:
-    """A Python like this one on a box whose C++ compiler does not work."""
+def python_with(folder: Path, variable: str) -> str:
+    """A Python like this one on a box where `variable` (`NAME=value`) is set for everybody."""
     script = folder / "python"
-    script.write_text(f'#!/bin/sh\nCXX=/bin/false exec "{sys.executable}" "$@"\n')
+    script.write_text(f'#!/bin/sh\n{variable} exec "{sys.executable}" "$@"\n')
     script.chmod(0o755)
     return str(script)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from agent.attribution import BLAME_SECONDS
 from agent.report import Made, build_report
 from agent.state import AFTER
 from runner.local_box import local_id
-from tests.agent.measured_audits import Measured, broken, measured_audit, suggestion
+from tests.agent.measured_audits import Measured, measured_audit, python_with, suggestion
 
 pytestmark = pytest.mark.skipif(local_id() != "cpu", reason="sized for a machine without a GPU")
 
@@ -33,6 +34,7 @@ tf32: false
 ATTENTION: true
 dataloader_num_workers: 0
 """
+NO_COMPILER = "CXX=/bin/false"
 COMPILE = suggestion("compile", "numerics", torch_compile=True)
 RECOMPUTE = suggestion("recompute", "neutral", gradient_checkpointing=True)
 
@@ -74,7 +76,7 @@ def numbers(audit: Measured) -> str:
 def test_a_crash_is_blamed_on_the_edit_that_crashes(tmp_path: Path) -> None:
     """Two edits; torch.compile really meets a compiler that does not work."""
     audit = measured_audit(
-        file_with(RECOMPUTED="true"), [COMPILE], python=broken(tmp_path), steps=6
+        file_with(RECOMPUTED="true"), [COMPILE], python=python_with(tmp_path, NO_COMPILER), steps=6
     )
     found = audit.state.attribution
     assert found is not None
@@ -93,7 +95,7 @@ def test_of_four_edits_the_crashing_one_goes_and_the_rest_is_proven_faster(tmp_p
     audit = measured_audit(
         file_with(PADDED="true", MICRO="1", PASSES="8", RECOMPUTED="true"),
         [COMPILE],
-        python=broken(tmp_path),
+        python=python_with(tmp_path, NO_COMPILER),
         steps=25,
     )
     state, found = audit.state, audit.state.attribution
@@ -132,6 +134,21 @@ def test_the_edit_that_slows_down_is_found_and_dropped() -> None:
     assert set(bench.measured.translation.edits) == {"attn_implementation"}, "measured without it"
     assert state.comparison is not None
     assert state.comparison.verdict in ("faster", "no_difference")
+    told(audit)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="holds oneDNN to AVX2")
+def test_half_precision_is_dropped_where_the_processor_has_none(tmp_path: Path) -> None:
+    """bf16 on a box whose processor is told to be one of before bf16."""
+    half = suggestion("half", "numerics", bf16=True)
+    old = python_with(tmp_path, "ONEDNN_MAX_CPU_ISA=AVX2")
+    audit = measured_audit(file_with(ATTENTION="eager_attention"), [half], python=old, steps=50)
+    found = audit.state.attribution
+    assert found is not None
+    print(numbers(audit))
+    assert [(one.fields, one.verdict) for one in found.dropped] == [(("bf16",), "slower")]
+    assert audit.applied() == {"attn_implementation"}
     told(audit)
 
 

@@ -265,6 +265,24 @@ def test_an_arm_that_loses_its_process_to_the_other_bears_no_failure(runner: Loc
     assert found.stopped == "failed"
 
 
+def test_a_job_ends_its_rounds_before_its_limit_ends_it(runner: LocalRunner) -> None:
+    box = runner.box()
+    spec = spec_of(workload(), workload().with_values(RAISED), steps=6)
+    translation = translate(spec, box.place, box.hardware)
+    hosts = Hosts()
+    try:
+        Job(Order(translation=translation, steps=2), hosts, lambda _: None).run()  # imports
+        never = Stop(seconds=600.0, half_width=0.0)
+        order = Order(translation=translation, steps=5000, stop=never, limit_s=10.0)
+        found = Job(order, hosts, lambda _: None).run()
+    finally:
+        hosts.close()
+    assert found.stopped == "budget_used"
+    assert [arm.failure for arm in found.arms] == [None, None]
+    assert all(len(arm.timed) >= 4 for arm in found.arms)
+    assert sum(phase.seconds for phase in found.phases) < 12
+
+
 def test_loader_processes_run_are_read_back_and_leave_none(runner: LocalRunner) -> None:
     edits: dict[str, Json] = {"dataloader_num_workers": 2, "dataloader_prefetch_factor": 3,
                               "dataloader_pin_memory": True}  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from audit.records.measured import ArmFailure, Manifest, MeasuredRun
+from runner.local_box import steady
 from runner.result_cache import ResultCache
 from runner.worker.host.machine import variables
 from runner.worker.order import Order
@@ -77,3 +78,9 @@ def test_variables_of_the_box_tell_no_path_and_no_secret() -> None:
     assert found["LD_PRELOAD"].startswith("sha256 ")
     assert set(found) == {"OMP_NUM_THREADS", "LD_PRELOAD", "CXX"}
     assert "/" not in "".join(found.values())
+
+
+def test_two_probes_of_one_box_scale_a_model_alike() -> None:
+    assert {steady(rate) for rate in (0.086, 0.0912, 0.095, 0.102)} == {steady(0.09)}
+    assert steady(0.18) == 2 * steady(0.09)
+    assert steady(0.0) == 0.0

@@ -72,3 +72,11 @@ def test_the_makers_tools_are_read_and_what_they_do_not_know_is_left_out() -> No
     assert list(read_amd(old)) == [(0, {"busy": 0.93})]
     assert list(read_amd(new)) == [(1, {"power_w": 640.0})]
     assert list(read_amd("not json")) == []
+
+
+def test_a_round_is_short_enough_for_many_of_them() -> None:
+    assert steps_per_round(50) == 2
+    assert steps_per_round(5000) == 200
+    assert steps_per_round(5000, pair_seconds=1.2, budget=240.0) == 8
+    assert steps_per_round(50, pair_seconds=1.2, budget=240.0) == 2
+    assert steps_per_round(50, pair_seconds=60.0, budget=240.0) == 1
