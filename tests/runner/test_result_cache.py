@@ -6,7 +6,7 @@ from pathlib import Path
 
 from audit.records.measured import ArmFailure, Manifest, MeasuredRun
 from runner.local_box import steady
-from runner.result_cache import ResultCache
+from runner.result_cache import ResultCache, box_of
 from runner.worker.host.machine import variables
 from runner.worker.order import Order
 from tests.runner.measured_runs import rows, run_of
@@ -15,7 +15,8 @@ BOX = Manifest(device="cpu", device_kind="cpu", variables={"OMP_NUM_THREADS": "1
 
 
 def key_of(cache: ResultCache, run: MeasuredRun, box: Manifest = BOX, steps: int = 50) -> str:
-    return cache.key(Order(translation=run.translation, steps=steps), box)
+    order = Order(translation=run.translation, steps=steps)
+    return cache.key(order, "local", box_of(box))
 
 
 def test_a_finished_run_is_kept_whole(tmp_path: Path) -> None:
