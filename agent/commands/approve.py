@@ -54,6 +54,15 @@ def question(required: ApprovalRequiredData) -> str:
     return "\n".join(lines)
 
 
+def unasked(required: ApprovalRequiredData) -> str:
+    """Why the runs do not start where nobody sits, also in spite of a standing yes."""
+    if required.trouble:
+        return f"{required.trouble}, and nobody could be asked"
+    if required.usd is None:
+        return "the price is not known, and nobody could be asked"
+    return NOBODY
+
+
 def read_answer(text: str) -> Decision | None:
     """What was typed; None where it cannot be read, an empty line is no.
 
@@ -74,7 +83,7 @@ def read_answer(text: str) -> Decision | None:
 
 def _asked(required: ApprovalRequiredData) -> Decision:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return Decision(approved=False, feedback=NOBODY)
+        return Decision(approved=False, feedback=unasked(required))
     sys.stderr.write(printable(question(required)) + "\n")
     for _ in range(MAX_MISREAD):
         sys.stderr.write(f"Start? {HOW} ")

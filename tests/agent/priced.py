@@ -13,6 +13,8 @@ from runner.protocol import Capabilities, Progress, Quote
 
 SUBMITTED: list[Spec] = []
 """Every spec that was submitted in this process."""
+QUOTED: list[Spec] = []
+"""Every spec that was priced."""
 
 
 class PricedRunner(FakeRunner):
@@ -23,6 +25,7 @@ class PricedRunner(FakeRunner):
 
     def quote(self, spec: Spec) -> Quote:
         super().quote(spec)
+        QUOTED.append(spec)
         if spec.terms is not None and spec.terms.flavor == "gone":
             message = "there is no machine called gone"
             raise UserError(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from agent.api import report_of
 from agent.approvals import Decision
 from agent.backends import ToolCall, Turn
 from agent.backends.scripted import ScriptedBackend
+from agent.commands.approve import unasked
 from agent.drive import drive
 from agent.jobs import Jobs, Started
 from agent.loop import run_audit
@@ -26,7 +28,7 @@ from agent.settings import Settings
 from audit.log.ids import new_secret
 from audit.log.store import Store
 from audit.records.errors import UserError
-from audit.records.events import Event
+from audit.records.events import ApprovalRequiredData, Event
 from tests.agent import priced
 from tests.agent.model_audits import STEPS
 from tests.agent.training_files import STOPS, WELL_TUNED, request_for, wait_for, written
@@ -38,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     monkeypatch.setitem(RUNNERS, "priced", "tests.agent.priced:PricedRunner")
     monkeypatch.setattr(priced, "SUBMITTED", [])
+    monkeypatch.setattr(priced, "QUOTED", [])
     opened = Jobs(Settings(data_dir=tmp_path, runner="priced"))
     yield opened
     opened.close()
@@ -73,6 +76,7 @@ def test_both_runs_are_approved_as_one(jobs: Jobs) -> None:
     assert [event.type for event in events].count("approval_required") == 1
     assert [event.type for event in events].count("approval_decided") == 1
     assert len(priced.SUBMITTED) == 2
+    assert all(spec in priced.QUOTED for spec in priced.SUBMITTED), "a kept result would be missed"
     assert any("more than $10" in str(event.data.get("text")) for event in events)
 
 
@@ -292,6 +296,22 @@ def test_at_a_terminal_terms_can_be_changed(
         assert "not approved" in report["comparison"]["reason"]
     else:
         assert report["before"]["steps"] == steps
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "use --yes"),
+        (
+            {"trouble": "it may cost $9.00, and $1.00 of $1 are left"},
+            r"\$1.00 of \$1 are left, and",
+        ),
+        ({"usd": None}, "the price is not known, and nobody could be asked"),
+    ],
+)
+def test_where_nobody_sits_the_reason_is_the_one_that_counts(changes: Any, told: str) -> None:
+    given = {"call_id": "pair:1", "text": "Run.", "seconds": 60.0, "usd": 9.0, **changes}
+    assert re.search(told, unasked(ApprovalRequiredData(**given)))
 
 
 def test_at_a_pipe_nobody_is_asked_and_nothing_runs(tmp_path: Path) -> None:

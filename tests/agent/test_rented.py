@@ -46,6 +46,37 @@ def test_an_audit_is_measured_on_the_rented_card(tmp_path: Path) -> None:
         assert TOKEN not in json.dumps([event.model_dump(mode="json") for event in events])
 
 
+def test_the_same_audit_again_rents_nothing_and_asks_nobody(tmp_path: Path) -> None:
+    with service(play=good) as there:
+        jobs = Jobs(settings_for(tmp_path, there.url))
+        wait_for(jobs, rent(jobs, max_usd=1.0))
+        again = wait_for(jobs, rent(jobs, always=False, max_usd=0.01))
+        other = wait_for(jobs, rent(jobs, max_usd=1.0, steps=7))
+        jobs.close()
+        assert len(there.jobs) == 4, "the third has other steps"
+    assert "approval_required" not in [event.type for event in again]
+    said = [notice.message for notice in report_of(again[-1]).notices]
+    assert any("on a rented machine of this kind" in one and "costs nothing" in one for one in said)
+    assert not any("costs nothing" in one.message for one in report_of(other[-1]).notices)
+
+
+def test_the_price_names_the_machine_its_rate_and_what_it_assumes(tmp_path: Path) -> None:
+    with service(play=good) as there:
+        jobs = Jobs(settings_for(tmp_path, there.url))
+        started = jobs.start(request_for(STOPS, runner="hf_jobs", hardware="a10g"))
+        while jobs.pending(started.audit_id) is None:
+            time.sleep(0.05)
+        pending = jobs.pending(started.audit_id)
+        assert pending is not None
+        assert pending.note.startswith(
+            "at most, on a10g-small of Hugging Face Jobs ($1.00 an hour)"
+        )
+        assert "not run against the live service" in pending.note
+        jobs.cancel(started.audit_id, started.owner_token)
+        wait_for(jobs, started.audit_id)
+        jobs.close()
+
+
 def test_over_the_cap_and_unasked_nothing_is_rented(tmp_path: Path) -> None:
     with service(play=good) as there:
         jobs = Jobs(settings_for(tmp_path, there.url))
