@@ -58,6 +58,10 @@ class Approvals:
     _settled: dict[str, Settled] = field(default_factory=dict)
     _billed: dict[str, list[float | None]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """From now on each doubling of what is spent stands in the log as it happens."""
+        self.ledger.told = self._tell_step
+
     def settle(self, pair: str, quote: Callable[[Terms], Quote], terms: Terms) -> Settled:
         """Approve, change or refuse one pair of runs; its money is reserved under its name.
 
@@ -155,13 +159,9 @@ class Approvals:
                 self.ledger.reconcile(pair, sum(filter(None, bills)) if known else None)
             else:
                 self.ledger.release(pair)
-        self.warn()
 
-    def warn(self) -> None:
-        """Tell the log where the spending has doubled."""
-        step = self.ledger.warning()
-        if step is not None:
-            self.record(LogData(text=f"This audit has cost more than ${step:g} so far."))
+    def _tell_step(self, step: float) -> None:
+        self.record(LogData(text=f"This audit has cost more than ${step:g} so far."))
 
 
 def nobody_to_ask(required: ApprovalRequiredData) -> Decision:

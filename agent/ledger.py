@@ -8,6 +8,7 @@ was billed; where that is not known, the estimate stays).
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Literal
 
 Payer = Literal["model", "runner"]
@@ -29,6 +30,8 @@ class Ledger:
         self._spent: dict[Payer, float] = {"model": 0.0, "runner": 0.0}
         self._reserved: dict[str, float] = {}
         self._warn_at = FIRST_WARNING
+        self.told: Callable[[float], object] | None = None
+        """Called with each step of `warning` as soon as it is reached."""
 
     def reserve(self, run: str, usd: float) -> None:
         """Set `usd` aside for a run.
@@ -58,12 +61,19 @@ class Ledger:
             estimate = self._reserved.pop(run, 0.0)
             usd = estimate if billed is None else billed
             self._spent["runner"] += usd
-            return usd
+        self._tell()
+        return usd
 
     def spend(self, payer: Payer, usd: float) -> None:
         """Money that is gone without a reservation, such as a model's answer."""
         with self._lock:
             self._spent[payer] += usd
+        self._tell()
+
+    def _tell(self) -> None:
+        step = self.warning() if self.told else None
+        if step is not None and self.told is not None:
+            self.told(step)
 
     def warning(self) -> float | None:
         """The highest step of 5, 10, 20, ... dollars reached since the last call; else None."""

@@ -149,6 +149,17 @@ def test_case_60_released_when_nothing_ran_and_reconciled_with_the_bill() -> Non
     assert "$5" in owner.log[-1].text
 
 
+def test_each_doubling_is_told_when_it_is_reached() -> None:
+    owner = Owner(cap=None)
+    said = []
+    for _ in range(22):
+        owner.ledger.spend("model", 1.0)
+        said.append(len(owner.log))
+    texts = [one.text for one in owner.log if isinstance(one, LogData)]
+    assert [one.partition("$")[2].split()[0] for one in texts] == ["5", "10", "20"]
+    assert [said.index(count) + 1 for count in (1, 2, 3)] == [5, 10, 20]
+
+
 def test_a_cancelled_audit_stops_waiting() -> None:
     stop = threading.Event()
     box, found = Mailbox(stop.is_set), []

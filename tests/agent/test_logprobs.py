@@ -19,6 +19,7 @@ from audit.export.logprobs import Piece, logprobs_of
 from audit.records.sampled import Sampled
 from tests.agent.model_audits import STEPS, play, script
 from tests.agent.provider import TOKENS, Answer, logprob_of
+from tests.agent.training_files import TOKEN
 
 ON: dict[str, Any] = {"models": {"logprobs": True}}
 REFUSED = Answer(status=400, error=("invalid_request_error", "logprobs is not supported here"))
@@ -158,3 +159,20 @@ def test_a_token_gets_only_what_the_server_said_of_these_very_bytes(said, cut, a
     told = [p for p in logprobs_of(ours, [text], own, sampled) if p is not None]
     assert len(told) <= len(spans)
     assert len(told) >= len(single) or text in around + text[1:]
+
+
+def test_a_secret_that_was_sampled_is_in_no_log_and_its_turn_has_no_figures() -> None:
+    secret = Answer(text=f"The token is {TOKEN}.", calls=telling(0)[0].calls, style="logprobs")
+    events, _ = play("openai", [secret, *telling(1, 2, 3, 4, 5, 6)], **ON)
+    assert TOKEN not in json.dumps([event.model_dump(mode="json") for event in events])
+    found = trajectory_of(events)
+    first = next(message for message in found.messages if message.role == "assistant")
+    assert first.sampled is not None
+    assert first.sampled.spans() == {}
+    line = group_line([found], ServerTokens())
+    assert TOKEN not in line
+    row = json.loads(line)["unscored"][0]
+    told = [place for place, one in enumerate(row["logprobs"]) if one is not None]
+    own = [place for place, mask in enumerate(row["masks"]) if mask != MASKED]
+    assert told, "the other turns have theirs"
+    assert min(told) > own[len(TOKENS.findall(first.content))]
