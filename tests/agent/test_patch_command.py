@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.spoken import Said, goblin, refused
-from tests.agent.training_files import AXOLOTL, SCRIPT, STOPS, written
+from tests.agent.training_files import AXOLOTL, SCRIPT, STOPS, TOKEN, written
 
 
 def test_patch_prints_what_git_applies(tmp_path: Path) -> None:
@@ -72,6 +72,21 @@ def test_git_applies_a_patch_whatever_the_file_is_called(
         done = said("patch", name, *wishes)
         subprocess.run(["git", "apply", "-"], input=done.stdout.encode(), check=True)
         assert path.read_text() != text
+
+
+def test_git_applies_a_delta_above_a_secret_below_a_folder(
+    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "my runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    text = AXOLOTL.replace("bf16: true\n", f"bf16: true\nhf_token: {TOKEN}\n")
+    path = written(tmp_path, "my runs/a.yml", text)
+    done = said("patch", "my runs/a.yml", "--set", "bf16=false")
+    assert "GIT binary patch" in done.stdout
+    assert TOKEN not in done.stdout
+    subprocess.run(["git", "apply", "-"], input=done.stdout.encode(), check=True)
+    assert path.read_text() == text.replace("bf16: true", "bf16: false")
 
 
 def test_a_key_of_the_file_is_its_field(said: Said, tmp_path: Path) -> None:

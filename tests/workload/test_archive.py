@@ -18,6 +18,7 @@ from audit.records.upload import Upload
 from workload.archive import unpack_uploads
 from workload.patch import edit_workload
 from workload.read import read_workload
+from workload.source import MAX_FILES
 
 RUN = (
     "base_model: a/b\ndatasets:\n  - path: c\nmicro_batch_size: 2\nsequence_len: 512\n"
@@ -60,6 +61,13 @@ def test_the_files_in_a_zip_are_one_workload() -> None:
     assert {file.name for file in workload.files} == {"run.yml", "zero.json", "requirements.txt"}
     assert workload.value("deepspeed_stage") == 2
     assert workload.versions["transformers"] == "4.57.6"
+
+
+def test_a_zip_may_hold_as_many_files_as_are_given_loose() -> None:
+    many = {f"part{number}.yml": RUN for number in range(MAX_FILES - 1)}
+    assert len(read_workload([zipped({"run.yml": RUN, **many})]).files) == MAX_FILES
+    with pytest.raises(InputError, match=f"at most {MAX_FILES} are read"):
+        read_workload([zipped({"run.yml": RUN, "one_more.yml": RUN, **many})])
 
 
 def test_the_name_of_a_zip_says_nothing() -> None:
