@@ -151,10 +151,6 @@ class Settings:
         """Who measures or projects when a request does not say."""
         return self.runners[-1]
 
-    def card_for(self, runner: str) -> str | None:
-        """The card when a request names none; a runner of this machine has this machine's."""
-        return None if runner == "local" else self.hardware
-
     def check_runner(self, name: str) -> None:
         """Raise UserError for a runner that the operator has not enabled: it uses what is his."""
         if name not in self.runners:

@@ -18,6 +18,7 @@ from pydantic import ValidationError, validate_call
 from agent.answers import estimate_answer, parse_answer, search_answer
 from agent.api import report_of
 from agent.approvals import Decision
+from agent.card import card_for, card_of
 from agent.jobs import Jobs, Started
 from agent.request import AuditRequest
 from agent.settings import Settings
@@ -66,7 +67,7 @@ class Api:
 
         Args:
             files: file name -> text; the training file first, then what belongs to it.
-            hardware: card such as mi300x, h100-sxm, rtx-4090; empty: assumed, and said so.
+            hardware: card such as mi300x, h100-sxm; empty: this server's, else assumed, and said.
             gpus: GPUs per node.
             nodes: nodes.
             include: kinds of edits that the patch may hold; dynamics changes what is learned.
@@ -82,9 +83,11 @@ class Api:
             runs cost money, the approval that waits: see `approve`.
         """
         runner = self._settings.default_runner
+        card = card_for(hardware.strip(), runner, self._settings)
         request = AuditRequest(
             uploads=uploads_of(files),
-            hardware=hardware.strip() or self._settings.card_for(runner),
+            hardware=card.name,
+            detected=card.detected,
             gpus=gpus,
             nodes=nodes,
             lengths=lengths_of(lengths),
@@ -191,7 +194,7 @@ class Api:
 
         Args:
             files: file name -> text; the training file first, then what belongs to it.
-            hardware: card such as mi300x, h100-sxm, rtx-4090; empty: assumed.
+            hardware: card such as mi300x, h100-sxm; empty: this server's, else assumed.
             gpus: GPUs per node.
             nodes: nodes.
             versions: package -> version whose defaults to read.
@@ -207,7 +210,7 @@ class Api:
         return estimate_answer(
             project(
                 uploads_of(files),
-                hardware=hardware.strip() or self._settings.hardware,
+                hardware=card_of(hardware.strip(), self._settings).name,
                 gpus=gpus,
                 nodes=nodes,
                 versions=versions_of(versions),

@@ -29,7 +29,7 @@ def ask_form() -> str:
         '<section class="gg-section gg-asking" aria-labelledby="gg-ask-title">'
         '<header class="gg-section-head"><h2 id="gg-ask-title">Ask about this audit</h2>'
         "<p>Answered from this audit and the knowledge base, with what each sentence rests on.</p>"
-        '</header><form class="gg-ask" onsubmit="return false">'
+        '</header><form class="gg-asked" onsubmit="return false">'
         '<label class="gg-sr" for="gg-question">Your question</label>'
         f'<input id="gg-question" name="question" maxlength="{MAX_QUESTION}" autocomplete="off" '
         'placeholder="Why is the micro-batch raised?">'

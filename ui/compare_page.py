@@ -50,7 +50,7 @@ def add_compare(demo: gr.Blocks, jobs: Jobs, settings: Settings, version: str) -
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     with demo.route("Compare", "/compare", show_in_navbar=False):
-        note = frame.host_note(settings.runner, settings.on_space)
+        note = frame.host_note(settings)
         frame.html(frame.top_bar(note, page="history"), "gg-bar")
         shown = frame.html(NONE, "gg-part-compare")
         frame.html(frame.footer(version, settings.keep_days), "gg-end")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.card import card_for
 from agent.request import AuditRequest
 from agent.settings import Settings
 from audit.log.redact import redact
@@ -20,6 +21,10 @@ _SCRIPT = re.compile(r"^(?:from|import) [A-Za-z_]", re.MULTILINE)
 _SHELL = re.compile(r"^(?:#!.*sh\b|export |accelerate launch|torchrun |deepspeed )", re.MULTILINE)
 SAMPLE_OF_DATA = ".jsonl"
 """Ending of a data sample: its lengths are measured, it is no training file."""
+
+
+Typed = str | float | None
+"""A number as it was typed, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,9 @@ class Filled:
     hardware: str | None = None
     gpus: float | None = 1
     nodes: float | None = 1
-    p50: float | None = None
-    p95: float | None = None
-    longest: float | None = None
+    p50: Typed = None
+    p95: Typed = None
+    longest: Typed = None
     versions: str = ""
     dialect: str = ""
     """Format id; empty: the content decides."""
@@ -48,7 +53,7 @@ class Filled:
     """Who decides the next step; empty: whom the operator chose."""
     max_usd: str = ""
     """Dollars that model and runs may cost together; empty: no cap."""
-    trainer: float | None = None
+    trainer: Typed = None
     """Which training run of a script with several; None: the first."""
 
 
@@ -90,8 +95,12 @@ def lengths_of(filled: Filled) -> DataLengths | None:
     """
     from workload.lengths import parse_lengths
 
-    stated = {"p50": filled.p50, "p95": filled.p95, "max": filled.longest}
-    parts = [f"{name}={int(value)}" for name, value in stated.items() if value]
+    stated = {
+        "p50": _whole("Half under", filled.p50),
+        "p95": _whole("95% under", filled.p95),
+        "max": _whole("Longest", filled.longest),
+    }
+    parts = [f"{name}={value}" for name, value in stated.items() if value]
     return parse_lengths(",".join(parts)) if parts else None
 
 
@@ -107,9 +116,20 @@ def _uploads(filled: Filled, files: Mapping[str, Upload]) -> tuple[Upload, ...]:
     return tuple(files.values())
 
 
+def _whole(label: str, typed: Typed) -> int:
+    """The number in a field; 0 where it is empty.
+
+    Raises:
+        UserError: something else stands there.
+    """
+    from agent.run_length import read_amount
+
+    return int(read_amount(label, None if typed is None else str(typed)) or 0)
+
+
 def _dialect(filled: Filled) -> str | None:
     """The format, and behind a # the number of the training run, where they are chosen."""
-    number = int(filled.trainer or 0)
+    number = _whole("Training run", filled.trainer)
     return (f"{filled.dialect}#{number}" if number > 0 else filled.dialect) or None
 
 
@@ -144,9 +164,11 @@ def request_of(filled: Filled, files: Mapping[str, Upload], settings: Settings) 
     chosen = filled.hardware
     if runner == "local" and chosen == settings.hardware:
         chosen = None  # the form's first value, which nobody chose
+    card = card_for(chosen, runner, settings)
     return AuditRequest(
         uploads=others or uploads,
-        hardware=chosen or settings.card_for(runner),
+        hardware=card.name,
+        detected=card.detected,
         gpus=int(filled.gpus or 1),
         nodes=int(filled.nodes or 1),
         lengths=lengths,

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from agent.available import Offer, offers
+from agent.card import card_of
 from agent.named import RUNNERS, make
 from agent.request import DEFAULT_HARDWARE
 from agent.settings import Settings
 from audit.records.spec import Spec
 from kb.catalog.hardware import Hardware, all_hardware
+from runner.estimator.lengths import ASSUMED as ASSUMED_LENGTHS
 from ui.verdict import FORMATS
 
 BACKEND_NAMES = {
@@ -41,17 +43,20 @@ class Form(NamedTuple):
 def card_label(card: Hardware) -> str:
     """`AMD Instinct MI300X, 192 GB`."""
     room = f"{card.memory_gb:g} GB" if card.memory_gb else ""
-    return card.name if not room or room in card.name else f"{card.name}, {room}"
+    told = room.replace(" ", "") in card.name.replace(" ", "")
+    return card.name if told else f"{card.name}, {room}"
 
 
 def _hardware_choices(settings: Settings) -> tuple[list[tuple[str, str]], str]:
     cards = [(card_label(card), card.id) for card in all_hardware()]
     if settings.hardware:
         return cards, settings.hardware
-    assumed = next((label for label, name in cards if name == DEFAULT_HARDWARE), DEFAULT_HARDWARE)
-    first = f"{assumed} (assumed)"
+    found = card_of(None, settings)
+    here = found.name or DEFAULT_HARDWARE
+    named = next((label for label, name in cards if name == here), here)
+    first = f"{named} ({'detected' if found.detected else 'assumed'})"
     if settings.default_runner == "local":
-        first = f"This machine; {assumed} where projected"
+        first = f"This machine; {named} where projected"
     return [(first, ASSUMED), *cards], ASSUMED
 
 
@@ -107,7 +112,6 @@ def lay_out_form(settings: Settings) -> Form:
                 max_lines=1,
                 elem_id="gg-max-usd",
             )
-        # An optional number that is left empty may come as 0: it means that nothing is stated.
         run = gr.Button("Audit my file", variant="primary", elem_id="gg-run")
         gr.HTML(
             f'<p class="gg-hint" id="gg-quote">{quote_text(settings)}</p>',
@@ -117,23 +121,16 @@ def lay_out_form(settings: Settings) -> Form:
         )
         with gr.Accordion("Data lengths and versions (optional)", open=False, elem_id="gg-more"):
             gr.Markdown(
-                "Tokens per sample. They sharpen speed and padding; without them they are assumed.",
+                "Tokens per sample. They sharpen speed and padding; left empty, the grey is assumed.",
                 elem_classes=["gg-hint"],
             )
             with gr.Row():
-                for name, label in (
-                    ("p50", "Half are under"),
-                    ("p95", "95% are under"),
-                    ("longest", "Longest"),
+                for name, label, usual in (
+                    ("p50", "Half under", ASSUMED_LENGTHS.p50),
+                    ("p95", "95% under", ASSUMED_LENGTHS.p95),
+                    ("longest", "Longest", ASSUMED_LENGTHS.max),
                 ):
-                    form[name] = gr.Number(
-                        None,
-                        label=label,
-                        precision=0,
-                        minimum=0,
-                        min_width=90,
-                        elem_id=f"gg-{name}",
-                    )
+                    form[name] = _typed_number(name, label, str(usual), min_width=90)
             with gr.Row():
                 form["versions"] = gr.Textbox(
                     label="Versions",
@@ -161,22 +158,26 @@ def lay_out_form(settings: Settings) -> Form:
                     min_width=160,
                     elem_id="gg-dialect",
                 )
-                form["trainer"] = gr.Number(
-                    None,
-                    label="Training run",
-                    placeholder="first",
-                    precision=0,
-                    minimum=0,
-                    scale=1,
-                    min_width=84,
-                    elem_id="gg-trainer",
-                )
+                form["trainer"] = _typed_number("trainer", "Training run", "first")
             form["backend"] = _backend(settings)
             if settings.sign_in:
                 gr.LoginButton(
                     "Sign in with Hugging Face", "Sign out ({})", size="sm", elem_id="gg-sign-in"
                 )
     return Form(form, run, upload_tab, paste_tab)
+
+
+def _typed_number(name: str, label: str, hint: str, min_width: int = 84) -> Any:
+    """A number that may be left empty: `gr.Number` would show 0 where nothing is stated."""
+    return gr.Textbox(
+        label=label,
+        placeholder=hint,
+        max_lines=1,
+        max_length=20,
+        scale=1,
+        min_width=min_width,
+        elem_id=f"gg-{name}",
+    )
 
 
 def _runner(settings: Settings) -> Any:

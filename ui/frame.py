@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from agent.card import card_of
+from agent.settings import Settings
+from kb.catalog.hardware import find_hardware
+
 Page = Literal["audit", "history", "kb"]
 PAGES: dict[Page, tuple[str, str]] = {
     "audit": ("./", "Audit"),
@@ -48,10 +52,13 @@ def top_bar(note: str, page: Page = "audit") -> str:
     )
 
 
-def host_note(runner: str, on_space: bool) -> str:
+def host_note(settings: Settings) -> str:
     """One line on where figures come from here."""
+    runner, on_space = settings.runner, settings.on_space
     if runner == "fake":
-        return "No GPU on this host: figures are projected"
+        card = card_of(None, settings)
+        found = f"{find_hardware(card.name).name} here" if card.detected and card.name else ""
+        return f"{found or 'No GPU on this host'}: figures are projected"
     if runner == "hf_jobs":
         return "Measures on rented machines of Hugging Face Jobs, which offers no AMD card today"
     where = "this Space" if on_space else "this machine"

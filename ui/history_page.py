@@ -59,7 +59,7 @@ def add_history(demo: gr.Blocks, jobs: Jobs, settings: Settings, version: str) -
     desk = HistoryDesk(jobs, settings.keep_days)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "js": OWNED}
     with demo.route("History", "/history", show_in_navbar=False):
-        note = frame.host_note(settings.runner, settings.on_space)
+        note = frame.host_note(settings)
         frame.html(frame.top_bar(note, page="history"), "gg-bar")
         status = frame.html(status_part(""), "gg-part-status")
         listed = frame.html(NONE, "gg-part-history", SCRIPT.read_text())

@@ -36,7 +36,7 @@ def add_knowledge(demo: gr.Blocks, settings: Settings, version: str) -> None:
     """Add the page `/kb` to the app."""
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     with demo.route("Knowledge base", "/kb", show_in_navbar=False):
-        note = frame.host_note(settings.runner, settings.on_space)
+        note = frame.host_note(settings)
         frame.html(frame.top_bar(note, page="kb"), "gg-bar")
         frame.html(page_head(), "gg-kb-top")
         status = frame.html('<p role="status" class="gg-sr"></p>', "gg-part-status")

@@ -199,7 +199,7 @@ def lay_out(settings: Settings, names: tuple[str, ...], first: Values, version: 
     """
     parts: dict[str, Any] = {}
     gr.HTML(
-        frame.top_bar(frame.host_note(settings.runner, settings.on_space)),
+        frame.top_bar(frame.host_note(settings)),
         apply_default_css=False,
         js_on_load=None,
         elem_id="gg-bar",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from agent.api import audit
+from agent.card import card_for
 from agent.request import AuditRequest
 from agent.settings import ROOT, Settings
 from audit.records.errors import GoblinError, UnknownName
@@ -53,9 +55,11 @@ def sample(name: str, folder: Path = FOLDER) -> Upload:
 
 def sample_request(name: str, settings: Settings, hardware: str | None = None) -> AuditRequest:
     """The request that audits a sample."""
+    card = card_for(hardware, "fake", settings)
     return AuditRequest(
         uploads=(sample(name),),
-        hardware=hardware or settings.hardware,
+        hardware=card.name,
+        detected=card.detected,
         backend=settings.backend,
         runner="fake",
     )
@@ -67,7 +71,7 @@ def first_audit(settings: Settings, names: Iterable[str] | None = None) -> Shown
     for name in names if names is not None else sample_names():
         try:
             request = sample_request(name, settings)
-            asked = AuditRequest(request.uploads, hardware=request.hardware)
+            asked = replace(request, backend="rules")
             report = audit(asked)
         except GoblinError:
             continue

@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.api import report_of
+from agent.card import card_for
 from agent.commands.approve import decide
 from agent.commands.files import read_files
 from agent.commands.options import (
-    Card,
     add_anchor,
     add_card,
     add_choice,
     add_reading,
-    card_of,
     dialect_of,
     include_of,
     lengths_of,
@@ -26,7 +25,7 @@ from agent.commands.options import (
 )
 from agent.commands.say import give, tell
 from agent.commands.write import FORMATS, as_format, write_folder
-from agent.named import BACKENDS, REMOTE_RUNNERS, RUNNERS
+from agent.named import BACKENDS, RUNNERS
 from agent.offline import sealed
 from agent.request import AuditRequest, check_request
 from agent.settings import Settings
@@ -99,13 +98,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _request(given: argparse.Namespace, operator: Settings) -> AuditRequest:
     runner = given.runner or operator.runner
-    # a measuring runner has the card of this box: GOBLIN_HARDWARE is for projections
-    if runner == "local":
-        card = Card(given.hardware)
-    elif runner in REMOTE_RUNNERS:  # the card in this box is not the one that is rented
-        card = Card(given.hardware or operator.hardware)
-    else:
-        card = card_of(given.hardware, operator)
+    card = card_for(given.hardware, runner, operator)
     return AuditRequest(
         uploads=read_files(given.files),
         hardware=card.name,

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agent.answers import estimate_answer
+from agent.card import card_of
 from agent.commands.files import read_file, read_files
 from agent.commands.options import (
     add_anchor,
     add_card,
     add_reading,
-    card_of,
     dialect_of,
     lengths_of,
     settings,

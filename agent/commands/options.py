@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from agent.commands.files import read_file
 from agent.settings import Settings, read_settings
@@ -83,25 +83,6 @@ def add_anchor(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="seconds of one optimizer step today: projections are scaled to it",
     )
-
-
-class Card(NamedTuple):
-    """The card that a command is about."""
-
-    name: str | None
-    """None: nobody names one and none was found."""
-    detected: bool = False
-
-
-def card_of(stated: str | None, operator: Settings) -> Card:
-    """The card of `--hardware`, else GOBLIN_HARDWARE, else the one in this machine."""
-    named = stated or operator.hardware
-    if named:
-        return Card(named)
-    from runner.box.detect import detect_hardware
-
-    found = detect_hardware()
-    return Card(found, detected=found is not None)
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.answers import Answer, outcome_answer, patch_answer
+from agent.card import card_of
 from agent.commands.files import STDIN, read_files
 from agent.commands.options import (
     add_card,
     add_choice,
     add_reading,
-    card_of,
     dialect_of,
     include_of,
     lengths_of,

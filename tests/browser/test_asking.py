@@ -28,10 +28,10 @@ def test_a_question_is_answered_with_what_it_rests_on(
         "href", "./kb?rule=attention.eager"
     )
     expect(answer).to_contain_text("axolotl-qlora-192gb.yml:9")
-    expect(page.locator(".gg-ask button")).to_be_enabled()
+    expect(page.locator(".gg-asked button")).to_be_enabled()
     assert overflow(page) == 0
     box.fill('<img src=x onerror="alert(1)">')
-    page.locator(".gg-ask button").click()
+    page.locator(".gg-asked button").click()
     expect(answer.locator("h3")).to_contain_text("onerror")
     assert answer.locator("img").count() == 0
     page.add_script_tag(path=str(axe))

@@ -130,5 +130,8 @@ def test_the_visitor_may_say_what_the_file_is() -> None:
     assert request.dialect == "py_trl"
     second = Filled(pasted="a: 1", pasting=True, dialect="py_trl", trainer=2.0)
     assert request_of(second, {}, SETTINGS).dialect == "py_trl#2"
-    assert request_of(Filled(pasted="a", pasting=True, trainer=3), {}, SETTINGS).dialect == "#3"
+    assert request_of(Filled(pasted="a", pasting=True, trainer="3"), {}, SETTINGS).dialect == "#3"
+    assert request_of(Filled(pasted="a", pasting=True, trainer=""), {}, SETTINGS).dialect is None
+    with pytest.raises(UserError, match="Training run second is no number"):
+        request_of(Filled(pasted="a", pasting=True, trainer="second"), {}, SETTINGS)
     assert request_of(Filled(pasted="a: 1", pasting=True), {}, SETTINGS).dialect is None
