@@ -121,7 +121,7 @@ def lay_out_form(settings: Settings) -> Form:
         )
         with gr.Accordion("Data lengths and versions (optional)", open=False, elem_id="gg-more"):
             gr.Markdown(
-                "Tokens per sample. They sharpen speed and padding; left empty, the grey is assumed.",
+                "Tokens per sample, for speed and padding. Left empty, the grey ones are assumed.",
                 elem_classes=["gg-hint"],
             )
             with gr.Row():
