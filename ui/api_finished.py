@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.card import card_of
 from agent.jobs import Jobs
 from agent.settings import Settings
 from audit.records.errors import UserError
@@ -80,7 +81,9 @@ class Finished:
         if audit_id.strip():
             report = self._report(audit_id.strip())
         else:
-            report = _audited(files, hardware, gpus, nodes, versions, lengths, dialect, step_time)
+            report = self._audited(
+                files, hardware, gpus, nodes, versions, lengths, dialect, step_time
+            )
             stated = None  # they are the audit's
         asked = WhatIfAsked(
             cards=tuple(hardware),
@@ -119,30 +122,32 @@ class Finished:
             raise UserError(message, remedy="Give ids of audits that have finished.")
         return report
 
+    def _audited(
+        self,
+        files: dict[str, str],
+        hardware: list[str],
+        gpus: int,
+        nodes: int,
+        versions: dict[str, str],
+        lengths: str,
+        dialect: str,
+        step_time: float,
+    ) -> Report:
+        """The files audited for the first card, as the command `what-if` does; nothing is kept."""
+        from agent.api import audit
+        from agent.request import AuditRequest
 
-def _audited(
-    files: dict[str, str],
-    hardware: list[str],
-    gpus: int,
-    nodes: int,
-    versions: dict[str, str],
-    lengths: str,
-    dialect: str,
-    step_time: float,
-) -> Report:
-    """The files audited for the first card, as the command `what-if` does; nothing is kept."""
-    from agent.api import audit
-    from agent.request import AuditRequest
-
-    return audit(
-        AuditRequest(
-            uploads=uploads_of(files),
-            hardware=next(iter(hardware), None),
-            gpus=gpus or 1,
-            nodes=nodes or 1,
-            versions=versions_of(versions),
-            lengths=lengths_of(lengths),
-            dialect=dialect.strip() or None,
-            step_s=step_time or None,
+        card = card_of(next(iter(hardware), None), self._settings)
+        return audit(
+            AuditRequest(
+                uploads=uploads_of(files),
+                hardware=card.name,
+                detected=card.detected,
+                gpus=gpus or 1,
+                nodes=nodes or 1,
+                versions=versions_of(versions),
+                lengths=lengths_of(lengths),
+                dialect=dialect.strip() or None,
+                step_s=step_time or None,
+            )
         )
-    )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from agent.card import card_of
 from agent.commands.files import read_files
 from agent.commands.options import (
     add_anchor,
     add_choice,
     add_reading,
-    card_of,
     dialect_of,
     include_of,
     lengths_of,
