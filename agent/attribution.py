@@ -193,9 +193,14 @@ def _told(
 ) -> AuditState:
     parts = [f"{one.reason}." for one in dropped]
     if unfound is not None:
+        harm = "fail" if unfound.verdict == "failed" else "slower"
+        why = (
+            f", because a staged run says nothing of it ({staged.silent.rstrip('.')})"
+            if staged.silent
+            else f" within {staged.seconds:.0f} s of staged runs"
+        )
         parts.append(
-            f"Which edit makes the patch {'fail' if unfound.verdict == 'failed' else 'slower'} was "
-            f"not found within {staged.seconds:.0f} s of staged runs: the patch stands as measured."
+            f"Which edit makes the patch {harm} was not found{why}: the patch stands as measured."
         )
     elif not state.edited:
         parts.append("No edit is left in the patch.")

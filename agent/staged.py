@@ -42,6 +42,8 @@ class Staged:
     """Wall time that all of them together may take."""
     runs: list[StagedRun] = field(default_factory=list)
     _start: float = field(default_factory=time.monotonic)
+    silent: str | None = None
+    """Why a run said nothing of the edits, where one did."""
     _longest: float = 0.0
     _by_the_edits: bool = False
     """Whether the last run failed because of what was edited."""
@@ -79,9 +81,11 @@ class Staged:
         (so the box is at fault, not an edit), or the time limit of a staged run ended it.
         """
         found = self.compare(groups)
-        if found is None or found.verdict == "not_comparable":
+        if found is None:
             return None
-        if found.verdict == "failed" and not self._by_the_edits:
+        silent = found.verdict == "failed" and not self._by_the_edits
+        if silent or found.verdict == "not_comparable":
+            self.silent = found.reason
             return None
         return found.verdict in BAD
 

@@ -169,7 +169,8 @@ def test_a_run_that_says_nothing_of_the_edits_blames_none() -> None:
     state, _, _ = audited(speed)
     assert state.attribution is not None
     assert not state.attribution.dropped
-    assert "not found" in state.attribution.told
+    assert "a staged run says nothing of it" in state.attribution.told
+    assert "the worker is gone" in state.attribution.told
     assert MICRO in applied(state)
 
 
