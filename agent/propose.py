@@ -201,7 +201,7 @@ def _changed_lines(diff: str) -> dict[str, tuple[int, int]]:
     name = ""
     for row in read_diff(diff):
         if row.kind == "file":
-            name = row.text.split("\t")[0].strip('"').removeprefix("b/")
+            name = row.text
         added, removed = counts.get(name, (0, 0))
         counts[name] = (added + (row.kind == "added"), removed + (row.kind == "removed"))
     return counts

@@ -15,6 +15,9 @@ from audit.records.errors import Cancelled, RunFailed
 
 LOOK_EVERY = 0.1
 """Seconds between two looks at the stop sign."""
+AGAIN_AFTER = 15.0
+"""Seconds until a block that still runs is stopped again: an exception that arrives inside a
+destructor is printed there and lost. Long enough for a block that is cleaning up."""
 
 
 class TookTooLong(RunFailed):
@@ -41,7 +44,8 @@ def watched(seconds: float, cancelled: Callable[[], bool]) -> Iterator[None]:
     mine, fired, end = threading.get_ident(), [False], time.monotonic() + seconds
 
     def look() -> None:
-        while not over.wait(LOOK_EVERY):
+        pause = LOOK_EVERY
+        while not over.wait(pause):
             late = time.monotonic() > end
             if not late and not cancelled():
                 continue
@@ -49,7 +53,7 @@ def watched(seconds: float, cancelled: Callable[[], bool]) -> Iterator[None]:
                 if not over.is_set():
                     fired[0] = True
                     _raise_in(mine, _late(seconds) if late else Cancelled)
-            return
+            pause = AGAIN_AFTER
 
     threading.Thread(target=look, name="watch", daemon=True).start()
     try:

@@ -6,6 +6,8 @@ import re
 from typing import Literal, NamedTuple
 
 Kind = Literal["file", "hunk", "added", "removed", "same", "note"]
+_ESCAPE = re.compile(r"\\([0-7]{3}|.)")
+_LETTERS = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
@@ -44,7 +46,20 @@ def read_diff(diff: str) -> tuple[Row, ...]:
             before_left, after_left = int(hunk[2] or 1), int(hunk[4] or 1)
             rows.append(Row("hunk", line))
         elif line.startswith("+++ "):
-            rows.append(Row("file", re.sub(r"^\+\+\+ (?:b/)?", "", line)))
+            rows.append(Row("file", _name(line.removeprefix("+++ "))))
         elif line.startswith("\\"):
             rows.append(Row("note", line[1:].strip()))
     return tuple(rows)
+
+
+def _name(written: str) -> str:
+    """The file's own name, without git's prefix and quoting (octal bytes of UTF-8)."""
+    name = written.partition("\t")[0]
+    if name.startswith('"') and name.endswith('"'):
+        quoted = _ESCAPE.sub(lambda found: chr(_byte(found[1])), name[1:-1])
+        name = quoted.encode("latin-1", "replace").decode("utf-8", "replace")
+    return name.removeprefix("b/")
+
+
+def _byte(escape: str) -> int:
+    return int(escape, 8) if len(escape) == 3 else _LETTERS.get(escape, ord(escape))

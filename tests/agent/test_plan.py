@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from agent.services import Services, make_services
 from audit.records.finding import Effect, Evidence, FieldEdit, Finding, Semantics, Source
 from audit.records.patch import Edit
 from audit.records.report import Report
+from audit.records.upload import Upload
 from audit.records.workload import Workload
 from kb.choose import Choice
-from tests.agent.training_files import AXOLOTL, SCRIPT, TOKEN, request_for
+from tests.agent.training_files import AXOLOTL, SCRIPT, STOPS, TOKEN, request_for
 from workload.read import read_workload
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -189,6 +191,12 @@ def test_what_fires_only_later_and_cannot_be_written_is_left_out_once() -> None:
     checkpointing = [e for e in report.patch.edits if e.field == "gradient_checkpointing"]
     assert not any(edit.applied for edit in checkpointing)
     assert secret not in report.model_dump_json()
+
+
+def test_changed_lines_are_counted_whatever_the_file_is_called() -> None:
+    report = audit(replace(request_for(STOPS), uploads=(Upload("träin 1.yml", STOPS.encode()),)))
+    (file,) = report.patch.files
+    assert (file.name, file.added > 0, file.removed > 0) == ("träin 1.yml", True, True)
 
 
 def test_memory_goes_where_it_buys_most() -> None:

@@ -204,6 +204,16 @@ def test_a_source_that_is_no_web_address_is_no_link() -> None:
     assert all(link.startswith("./kb?rule=") for link in links)
 
 
+def test_a_quoted_name_is_told_as_the_file_is_called() -> None:
+    text = "--- x\n+++ %s\n@@ -1 +1 @@\n-old\n+new\n"
+    for written, name in (
+        (r'"b/tr\303\244in \042x\042.yml"', 'träin "x".yml'),
+        ("b/my file.yml\t", "my file.yml"),
+        ("b/plain.yml", "plain.yml"),
+    ):
+        assert read_diff(text % written)[0].text == name
+
+
 def test_diff_rows_are_counted_not_guessed() -> None:
     rows = read_diff("--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n--- old\n+++ new\n same\n")
     assert [(row.kind, row.text, row.before, row.after) for row in rows[1:]] == [
