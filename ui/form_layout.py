@@ -9,7 +9,7 @@ import gradio as gr
 
 from agent.available import Offer, offers
 from agent.card import card_of
-from agent.named import RUNNERS, make
+from agent.named import REMOTE_RUNNERS, RUNNERS, make
 from agent.request import DEFAULT_HARDWARE
 from agent.settings import Settings
 from audit.records.spec import Spec
@@ -25,7 +25,17 @@ BACKEND_NAMES = {
 }
 OWN_ACCOUNT = "huggingface"
 OWN_QUOTA = "Signed in, a model of Hugging Face works on your own account's inference quota."
-RUNNER_NAMES = {"fake": "Project, nothing runs", "local": "Measure on this machine"}
+RUNNER_NAMES = {
+    "fake": "Project, nothing runs",
+    "local": "Measure on this machine",
+    "hf_jobs": "Measure on a rented machine",
+}
+MEASURING = {
+    "local": "Measuring takes minutes, on the GPU or CPU that is here.",
+    "hf_jobs": "Hugging Face Jobs rents the card that you name, after your yes. It lists no AMD "
+    "card (2026-11): measure those on your own box.",
+}
+"""What is to be known before a runner is chosen."""
 ASSUMED = ""
 """Value of the dropdown's first choice: no card was named."""
 
@@ -57,6 +67,8 @@ def _hardware_choices(settings: Settings) -> tuple[list[tuple[str, str]], str]:
     first = f"{named} ({'detected' if found.detected else 'assumed'})"
     if settings.default_runner == "local":
         first = f"This machine; {named} where projected"
+    elif settings.default_runner in REMOTE_RUNNERS:
+        first = f"Name a card to rent; {named} where projected"
     return [(first, ASSUMED), *cards], ASSUMED
 
 
@@ -186,7 +198,7 @@ def _runner(settings: Settings) -> Any:
         [(RUNNER_NAMES.get(name, name), name) for name in reversed(settings.runners)],
         value=settings.default_runner,
         label="Before and after",
-        info="Measuring takes minutes, on the GPU or CPU that is here.",
+        info=MEASURING.get(settings.default_runner),
         elem_id="gg-runner",
     )
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.request import check_request
 from agent.settings import Settings
 from audit.records.errors import InputError, UnknownName, UserError
 from audit.records.events import ErrorData
 from audit.records.upload import Upload
 from ui.download import as_file, patched_file
 from ui.form import Filled, fault_excerpt, pasted_name, request_of, take_files
+from ui.form_layout import is_billable, quote_text
 from ui.samples import sample, sample_names
 from ui.verdict import FORMATS
 from workload.dialects import DIALECTS
@@ -135,3 +137,39 @@ def test_the_visitor_may_say_what_the_file_is() -> None:
     with pytest.raises(UserError, match="Training run second is no number"):
         request_of(Filled(pasted="a", pasting=True, trainer="second"), {}, SETTINGS)
     assert request_of(Filled(pasted="a: 1", pasting=True), {}, SETTINGS).dialect is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "usd"), [("", None), (" ", None), ("2.50", 2.5), ("$ 3", 3.0), ("1e2", 100.0)]
+)
+def test_a_cap_is_read_as_it_is_typed(typed: str, usd: float | None) -> None:
+    filled = Filled(pasted="a: 1\n", pasting=True, max_usd=typed)
+    assert request_of(filled, {}, SETTINGS).max_usd == usd
+
+
+@pytest.mark.parametrize("typed", ["two", "2,50", "--"])
+def test_what_is_no_cap_is_said(typed: str) -> None:
+    with pytest.raises(UserError, match="is no amount of dollars"):
+        request_of(Filled(pasted="a: 1\n", pasting=True, max_usd=typed), {}, SETTINGS)
+
+
+@pytest.mark.parametrize("typed", ["nan", "-1", "inf"])
+def test_a_cap_that_caps_nothing_is_refused(typed: str) -> None:
+    request = request_of(Filled(pasted="a: 1\n", pasting=True, max_usd=typed), {}, SETTINGS)
+    with pytest.raises(UserError, match="max_usd"):
+        check_request(request)
+
+
+@pytest.mark.parametrize(
+    ("settings", "billable", "told"),
+    [
+        (Settings(), False, "Costs nothing"),
+        (Settings(runner="local"), False, "takes minutes"),
+        (Settings(runner="local", usd_per_gpu_hour=2.0), True, "waits for your yes"),
+        (Settings(runner="hf_jobs"), True, "waits for your yes"),
+        (Settings(runner="hf_jobs", on_space=True), False, "Costs nothing"),
+    ],
+)
+def test_the_form_says_what_a_run_costs(settings: Settings, billable: bool, told: str) -> None:
+    assert is_billable(settings) == billable
+    assert told in quote_text(settings)
