@@ -145,9 +145,17 @@ def _written(source: SourceText) -> Found | None:
             inner = detect_dialect(file.source)
             dialect = WrittenFileDialect(file.name, inner.dialect)
             trains = inner.dialect.format not in COMPANIONS
-            if trains and (best is None or inner.detection.score > best.detection.score):
+            if trains and (best is None or _before(inner, best)):
                 best = Found(dialect, dialect.detect(source))
     return best
+
+
+def _before(one: Found, other: Found) -> bool:
+    """Whether a file leads before another: what is launched before its launcher, then by score."""
+    launches = one.dialect.format == "sh_launcher", other.dialect.format == "sh_launcher"
+    if launches[0] != launches[1]:
+        return launches[1]
+    return one.detection.score > other.detection.score
 
 
 def _launched(source: SourceText) -> Found | None:

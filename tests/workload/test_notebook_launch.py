@@ -213,3 +213,25 @@ def test_a_notebook_that_launches_a_script_of_elsewhere_is_a_launcher() -> None:
     assert done.outcomes[0].applied
     assert [line[:2] for line in changed(text, after)] == ["- ", "+ "]
     assert without_sources(after) == without_sources(text)
+
+
+def test_a_launch_script_that_a_cell_writes_is_joined_where_it_is_called() -> None:
+    script = BASH.replace("%%bash\n", "%%writefile go.sh\n")
+    called = notebook(SCRIPT, ZERO, script, "!bash go.sh")
+    assert read(called).value("num_processes") == 4
+    assert read(called).value("per_device_train_batch_size") == 8
+    done = edit(called, num_processes=2)
+    assert [line[:2] for line in changed(called, done.uploads[0].data.decode())] == ["- ", "+ "]
+    assert "num_processes" not in read(notebook(SCRIPT, ZERO, script)).fields
+
+
+def test_a_command_with_an_open_quote_takes_no_other_in() -> None:
+    workload = read(notebook(SCRIPT, ZERO, "!echo don't", LINE))
+    assert workload.value("num_processes") == 4
+
+
+def test_a_command_under_a_condition_of_python_says_so() -> None:
+    line = "if fast:\n    !torchrun --nproc_per_node 4 src/finetune_it.py --lr 1e-4\n"
+    workload = read(notebook(SCRIPT, ZERO, line))
+    assert workload.value("num_processes") == 4
+    assert any("under a condition" in one.message for one in workload.notices)

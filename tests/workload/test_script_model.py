@@ -270,3 +270,19 @@ def test_the_private_spelling_of_the_attention_counts() -> None:
     assert field(text, "attn_implementation").value == "eager"
     done = edit(text, attn_implementation="sdpa")
     assert "_attn_implementation='sdpa'" in done.uploads[0].data.decode()
+
+
+def test_what_a_comprehension_calls_is_followed() -> None:
+    text = f"""{HF}from transformers import AutoTokenizer
+def tokenize(rows, tokenizer):
+    return [tokenizer(row, max_length=tokenizer.model_max_length, truncation=True)
+            for row in rows]
+tokenizer = AutoTokenizer.from_pretrained('a/b', model_max_length=768)
+data = {{name: tokenize(rows, tokenizer) for name, rows in read().items()}}
+model = AutoModelForCausalLM.from_pretrained('a/b')
+Trainer(model=model, args=TrainingArguments('o'), train_dataset=data).train()
+"""
+    assert field(text, "max_seq_len").value == 768
+    names = "row = 'mine'\nkept = [row for row in (1, 2)]\n"
+    text = f"{TRL}{names}args = SFTConfig('o', report_to=row)\n{RUN}"
+    assert field(text, "report_to").value == ["mine"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from audit.records.errors import InputError
 from workload.dialects.notebook_magics import SHELL_CELLS, CellLine, CellRole, is_plain
 from workload.dialects.notebook_map import CellText, Stretch
 from workload.dialects.notebook_text import NotebookCode, read_code
+from workload.dialects.notebook_written import written_name
 from workload.dialects.script_parse import parse_script
 from workload.source import SourceText
 from workload.splice.notebook import Cell
@@ -57,8 +59,14 @@ class NotebookShell(CellText):
             return None
         return self.notebook.line(found.cell, found.at + max(0, start - found.start))
 
-    def add(self, cell: Cell, role: CellRole) -> None:
-        """The commands of a cell."""
+    def add(self, cell: Cell, role: CellRole, called: str) -> None:
+        """The commands of a cell; of a script that a cell writes, where it is `called`."""
+        name = written_name(role)
+        if name.endswith((".sh", ".bash")) and re.search(rf"\b{re.escape(name)}", called):
+            self.rest("(\n")
+            self.copy(cell, cell.text[role.body :], role.body)
+            self.rest("\n)\n")
+            return
         shell = role.magic in SHELL_CELLS and (
             role.magic != "script" or bool(_SHELLS & set(re.split(r"[\s/]", role.argument)))
         )
@@ -97,6 +105,8 @@ class NotebookShell(CellText):
         """A `!` line; under an `if` of Python it may not run."""
         indented = start > 0 and cell.text[start - 1] != "\n"
         bare = text.lstrip("!")
+        if not _is_closed(bare):
+            return  # an open quote would take the next commands in
         at = start + len(text) - len(bare)
         self.rest("if $condition; then\n( " if indented else "( ")
         done = 0
@@ -107,6 +117,15 @@ class NotebookShell(CellText):
             done = found.end()
         self.copy(cell, bare[done:], at + done)
         self.rest("\n)\nfi\n" if indented else "\n)\n")
+
+
+def _is_closed(command: str) -> bool:
+    """Whether every quote of a command ends in it."""
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _commands(role: CellRole) -> Iterator[tuple[int, str]]:
@@ -138,13 +157,16 @@ def read_shell_of(source: SourceText) -> NotebookShell:
     code: NotebookCode = source.parsed(read_code)
     shell = NotebookShell(code.notebook)
     constants = _constants(code)
+    called = "\n".join(
+        text for _, role in code.roles if not role.magic for _, text in _commands(role)
+    )
     for cell, role in code.roles:
         for one in constants:
             place = code.stretch_of(one.at)
             if place is not None and place.cell is cell:
                 at = place.at + one.at - place.start
                 shell.constant(cell, one.name, one.text, at, exported=one.exported)
-        shell.add(cell, role)
+        shell.add(cell, role, called)
     return shell
 
 

@@ -49,14 +49,14 @@ def written_files(source: SourceText) -> list[WrittenFile]:
     code: NotebookCode = source.parsed(read_code)
     found: dict[str, WrittenFile] = {}
     for cell, role in code.roles:
-        name = _name(role)
+        name = written_name(role)
         if name:
             found.pop(name, None)
             found[name] = WrittenFile(code.notebook, cell, name, role.body)
     return list(found.values())
 
 
-def _name(role: CellRole) -> str:
+def written_name(role: CellRole) -> str:
     """The name of the file, its folders taken off; '' for a cell that writes or appends none."""
     words = role.argument.split()
     if role.magic not in FILE_CELLS or not words or "-a" in words or "--append" in words:

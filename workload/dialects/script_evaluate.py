@@ -244,6 +244,25 @@ def _named(scene: Scene, node: ast.NamedExpr, depth: int) -> Value:
     return value
 
 
+def _comprehension(
+    scene: Scene, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, depth: int
+) -> Value:
+    """What its element does is done; the result is data. Its names are its own."""
+    outside = scene.scopes
+    scene.scopes = (*outside, scene.memory.new_scope())
+    for part in node.generators:
+        evaluate(scene, part.iter, depth)
+        for name in ast.walk(part.target):
+            if isinstance(name, ast.Name):
+                scene.bind(name.id, Slot(Unknown(name, "changes in a loop"), None))
+    scene.open_branches += 1
+    for one in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
+        evaluate(scene, one, depth)
+    scene.open_branches -= 1
+    scene.scopes = outside
+    return Unknown(node, _COMPUTED)
+
+
 def _call(scene: Scene, node: ast.Call, depth: int) -> Value:
     return scene.call(scene, node, depth)
 
@@ -271,4 +290,8 @@ _READERS: dict[type[ast.expr], Callable[[Scene, Any, int], Value]] = {
     ast.Call: _call,
     ast.Await: _awaited,
     ast.Starred: _awaited,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _comprehension,
 }
