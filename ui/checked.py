@@ -44,15 +44,16 @@ def _item(check: Check) -> str:
 ABOUT: dict[str, str] = {"file": "how the file was read", "runs": "how the runs were measured"}
 
 
-def notices_cards(notices: tuple[Notice, ...]) -> str:
+def notices_card(notices: tuple[Notice, ...]) -> str:
     """What was noticed that is no finding: of the file, and of the measurement."""
-    return "".join(
-        _card(said, tuple(one for one in notices if one.about == about))
+    told = "".join(
+        _folded(said, tuple(one for one in notices if one.about == about))
         for about, said in ABOUT.items()
     )
+    return f'<div class="gg-card gg-pad gg-notices">{told}</div>' if told else ""
 
 
-def _card(said: str, notices: tuple[Notice, ...]) -> str:
+def _folded(said: str, notices: tuple[Notice, ...]) -> str:
     if not notices:
         return ""
     items = "".join(
@@ -62,7 +63,7 @@ def _card(said: str, notices: tuple[Notice, ...]) -> str:
         for notice in notices
     )
     return (
-        '<details class="gg-card gg-pad gg-notices"><summary>'
+        "<details><summary>"
         f"{count(len(notices), 'note')} on {said}"
         f"</summary><ul>{items}</ul></details>"
     )
@@ -85,5 +86,5 @@ def checked_part(report: Report) -> str:
     card = f'<div class="gg-card gg-pad gg-areas">{blocks}</div>' if blocks else ""
     return (
         f'<section class="gg-section" id="gg-checked"><header><h2>What was checked</h2>'
-        f"<p>{said}</p></header>{card}{notices_cards(report.notices)}</section>"
+        f"<p>{said}</p></header>{card}{notices_card(report.notices)}</section>"
     )

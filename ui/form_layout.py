@@ -13,9 +13,10 @@ from agent.named import REMOTE_RUNNERS, RUNNERS, make
 from agent.request import DEFAULT_HARDWARE
 from agent.settings import Settings
 from audit.records.spec import Spec
-from kb.catalog.hardware import Hardware, all_hardware
+from kb.catalog.hardware import Hardware, all_hardware, find_hardware
 from runner.estimator.lengths import ASSUMED as ASSUMED_LENGTHS
 from ui.verdict import FORMATS
+from ui.what_if_form import short_name
 
 BACKEND_NAMES = {
     "rules": "The rules (no model, no key)",
@@ -66,9 +67,9 @@ def _hardware_choices(settings: Settings) -> tuple[list[tuple[str, str]], str]:
     named = next((label for label, name in cards if name == here), here)
     first = f"{named} ({'detected' if found.detected else 'assumed'})"
     if settings.default_runner == "local":
-        first = f"This machine; {named} where projected"
+        first = f"This machine ({short_name(find_hardware(here).name)} where projected)"
     elif settings.default_runner in REMOTE_RUNNERS:
-        first = f"Name a card to rent; {named} where projected"
+        first = f"Name a card to rent ({short_name(find_hardware(here).name)} where projected)"
     return [(first, ASSUMED), *cards], ASSUMED
 
 

@@ -62,7 +62,7 @@ def host_note(settings: Settings) -> str:
     if runner == "hf_jobs":
         return "Measures on rented machines of Hugging Face Jobs, which offers no AMD card today"
     where = "this Space" if on_space else "this machine"
-    return f"Runs on {where} through the {runner} runner"
+    return f"Measures on {where}" if runner == "local" else f"Measures through {runner}"
 
 
 def first_words() -> str:

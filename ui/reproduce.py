@@ -16,7 +16,11 @@ NAMES = {"goblin": "GPU Goblin", "kb": "Rules", "estimator": "Estimator"}
 
 def audit_command(report: Report) -> str:
     """The command line that audits the same files on the same card, read in the same way."""
-    return shlex.join(["python", "-m", "agent", "audit", *_files(report), *_wishes(report)])
+    wishes, runner = _wishes(report), _runner(report)
+    if runner == "local":
+        wishes = wishes[2:]  # the card is the machine's own
+    asked = ["--runner", runner] if runner != "fake" else []
+    return shlex.join(["python", "-m", "agent", "audit", *_files(report), *asked, *wishes])
 
 
 def patch_command(report: Report) -> str:
@@ -30,6 +34,12 @@ def patch_command(report: Report) -> str:
 
 def _files(report: Report) -> list[str]:
     return [file.name for file in report.files] or [report.workload_name]
+
+
+def _runner(report: Report) -> str:
+    """Who gave the figures."""
+    runs = {arm.runner for arm in (report.before, report.after) if arm is not None}
+    return next(iter(sorted(runs - {"fake"})), "fake")
 
 
 def _wishes(report: Report) -> list[str]:
@@ -57,10 +67,8 @@ def reproduce_part(report: Report, choice: EditChoice | None = None) -> str:
     read = ", ".join(
         f"{name} {version}" for name, version in report.versions.items() if name not in OWN
     )
-    runs = {arm.runner for arm in (report.before, report.after) if arm is not None}
-    seed = (
-        "0, the data order of both runs" if runs - {"fake"} else "none: a projection draws nothing"
-    )
+    ran = _runner(report) != "fake"
+    seed = "0, the data order of both runs" if ran else "none: a projection draws nothing"
     rows = [
         (f"Defaults of ({report.versions_origin})", escape(read or "none needed")),
         *((NAMES[name], escape(report.versions.get(name, "unknown"))) for name in OWN),

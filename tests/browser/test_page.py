@@ -65,6 +65,10 @@ def test_a_sample_link_recomputes_with_its_card(visitor: Visitor, app: App) -> N
     page.goto(f"{app.url}/?sample={name}&hardware=h100-sxm")
     view(page, "report")
     expect(page.locator("#gg-verdict")).to_contain_text("H100")
+    page.goto(f"{app.url}/?sample={name}&hardware=cpu")
+    view(page, "report")
+    expect(page.locator("#gg-arms")).to_be_visible()
+    expect(page.locator("#gg-metrics .gg-slot:visible")).to_have_count(3)  # a CPU's peak: unknown
     page.goto(f"{app.url}/?sample={name}&hardware=warp-9")
     view(page, "trouble")
     expect(page.locator("#gg-part-trouble")).to_contain_text("warp-9")

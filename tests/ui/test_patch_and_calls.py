@@ -119,3 +119,13 @@ def test_a_hostile_name_is_one_word_of_the_command() -> None:
     )
     assert name in shlex.split(audit_command(report))
     assert "<img>" not in reproduce_part(report)
+
+
+def test_a_measured_report_is_measured_again() -> None:
+    arms = {
+        "before": made.arm("baseline", provenance="measured", runner="local"),
+        "after": made.arm("patched", provenance="measured", runner="local"),
+    }
+    words = shlex.split(audit_command(made.report(**arms)))
+    assert words[words.index("--runner") + 1] == "local"
+    assert "--hardware" not in words
