@@ -201,6 +201,7 @@ def test_a_notebook_that_launches_a_script_of_elsewhere_is_a_launcher() -> None:
     text = notebook("!git clone https://github.com/huggingface/trl", line)
     workload = read(text)
     assert workload.format == "sh_launcher"
+    assert workload.format_reason == "accelerate starts trl/scripts/sft.py (cell 3)"
     assert workload.value("num_processes") == 2
     assert workload.value("learning_rate") == 1e-4
     found = workload.fields["learning_rate"]

@@ -136,9 +136,15 @@ class NotebookLauncherDialect:
 
     def detect(self, source: SourceText) -> Detection:
         """Whether some command launches a training run. Raises InputError."""
-        if launch_in_cells(source) is None:
+        run = launch_in_cells(source)
+        if run is None:
             return Detection(0.0, "no launch line of a training run")
-        return LAUNCHER.detect(source.parsed(read_shell_of).source)
+        shell = source.parsed(read_shell_of)
+        found = LAUNCHER.detect(shell.source)
+        stretch = shell.stretch_of(run.launch.command.start)
+        where = f" (cell {stretch.cell.number})" if stretch is not None else ""
+        what = f"{run.launch.launcher} starts {run.launch.program[:60]}{where}"
+        return replace(found, reason=what)
 
     def read(self, source: SourceText, versions: Mapping[str, str]) -> Reading:
         """The fields of the first launch line that trains. Raises InputError."""
