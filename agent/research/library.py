@@ -7,7 +7,13 @@ from collections.abc import Iterable
 
 from audit.records.lead import Lead
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_FIGURE = re.compile(
+    r"(\d+(?:[.,]\d+)*)"
+    r"(?:[\s-]?(x(?![a-z0-9])|×|times\b|fold\b|%|percent\b|gib\b|gb\b|mib\b|mb\b|ms\b|s\b|sec|min|hour|h\b))?",
+    re.IGNORECASE,
+)
+_SAME = {"×": "x", "times": "x", "fold": "x", "percent": "%", "gib": "gb", "mib": "mb", "sec": "s"}
+"""Units that sources write in several ways."""
 MAX_TEXT = 300
 
 
@@ -46,9 +52,21 @@ class Library:
 
 
 def _stated(claim: str | None, text: str) -> str | None:
-    """The claim, where it has a figure and the source holds every figure of it."""
+    """The claim, where it has a figure and the source holds every figure of it, unit and all.
+
+    A bare number may stand in the source with any unit, as `2-8x` has its unit at the end.
+    """
     if not claim:
         return None
-    figures = _NUMBER.findall(claim)
-    known = set(_NUMBER.findall(text))
-    return claim[:MAX_TEXT] if figures and set(figures) <= known else None
+    known = figures_of(text)
+    numbers = {number for number, _ in known}
+    figures = figures_of(claim)
+    found = all((number, unit) in known if unit else number in numbers for number, unit in figures)
+    return claim[:MAX_TEXT] if figures and found else None
+
+
+def figures_of(text: str) -> set[tuple[str, str]]:
+    """Number and unit ("" where none follows) of every figure."""
+    return {
+        (number, _SAME.get(unit.lower(), unit.lower())) for number, unit in _FIGURE.findall(text)
+    }

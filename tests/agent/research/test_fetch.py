@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -133,9 +134,17 @@ class Pages(BaseHTTPRequestHandler):
         pass
 
 
+class Site(ThreadingHTTPServer):
+    """Says nothing of clients that hang up on it: that is what they should do."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @pytest.fixture
 def site() -> Iterator[Any]:
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Pages) for _ in range(2)]
+    servers = [Site(("127.0.0.1", 0), Pages) for _ in range(2)]
     for server in servers:
         server.daemon_threads = True
         server.seen, server.cookies = [], []  # type: ignore[attr-defined]
