@@ -8,7 +8,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, Visitor
-from tests.browser.page_steps import CONFIG, SLOW, audit, open_page, overflow, paste, upload, view
+from tests.browser.page_steps import (
+    CONFIG,
+    SLOW,
+    audit,
+    open_page,
+    overflow,
+    paste,
+    settled,
+    upload,
+    view,
+)
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=alert(1)>.yml"
@@ -78,6 +88,7 @@ def test_another_browser_lists_and_deletes_nothing_of_it(
     (audit_id,) = tokens
     page = another.page
     open_page(page, app.url)
+    settled(page)
     page.evaluate("tokens => goblin.keep(tokens)", {audit_id: "0" * 32, "nonsense": "x"})
     history(page, app)
     expect(page.locator("tr[data-audit]")).to_have_count(0)

@@ -51,6 +51,11 @@ def test_search_and_filters_change_list_and_address(visitor: Visitor, app: App) 
     page = visitor.page
     open_knowledge(page, app.url)
     line = page.locator("#gg-found-line")
+    question = page.locator("form[data-knowledge] input").first
+    expect(question).to_be_visible(timeout=60_000)
+    box = question.bounding_box()
+    assert box is not None
+    assert box["width"] > 800, "the question has the width of the page"
     expect(line).to_contain_text("All ")
     field = page.get_by_role("searchbox", name="Ask in words")
     field.press_sequentially("tf32 on rocm")
