@@ -288,3 +288,17 @@ def test_five_megabytes_on_one_line_are_read_and_more_is_refused() -> None:
 def test_a_homoglyph_keyword_counts_as_python_counts_it() -> None:
     text = notebook(LOAD, TRAIN.replace("learning_rate", "ｌearning_rate"))
     assert read(text).value("learning_rate") == 2e-4
+
+
+def test_a_timed_statement_is_python_and_edited_in_its_place() -> None:
+    text = notebook(
+        LOAD,
+        "args = SFTConfig(out, learning_rate=1e-4)",
+        "%time SFTTrainer(model=model_id, args=args, max_seq_length=512).train()",
+    )
+    assert read(text).value("max_seq_len") == 512
+    done = edit(text, max_seq_len=256)
+    assert done.outcomes[0].applied, done.outcomes
+    assert code(done.uploads[0].data.decode())[-1] == (
+        "%time SFTTrainer(model=model_id, args=args, max_seq_length=256).train()"
+    )

@@ -286,3 +286,18 @@ Trainer(model=model, args=TrainingArguments('o'), train_dataset=data).train()
     names = "row = 'mine'\nkept = [row for row in (1, 2)]\n"
     text = f"{TRL}{names}args = SFTConfig('o', report_to=row)\n{RUN}"
     assert field(text, "report_to").value == ["mine"]
+
+
+def test_what_a_lambda_calls_is_followed() -> None:
+    text = f"""{HF}from transformers import AutoTokenizer
+def tokenize(row, tokenizer, length):
+    return tokenizer(row, max_length=length, truncation=True)
+tokenizer = AutoTokenizer.from_pretrained('a/b')
+data = rows.map(lambda row: tokenize(row, tokenizer, 640))
+model = AutoModelForCausalLM.from_pretrained('a/b')
+Trainer(model=model, args=TrainingArguments('o'), train_dataset=data).train()
+"""
+    assert field(text, "max_seq_len").value == 640
+    init = "make = lambda: AutoModelForCausalLM.from_pretrained('c/d')\n"
+    text = f"{HF}{init}Trainer(args=TrainingArguments('o'), model_init=make).train()\n"
+    assert read(text).value("model_id") == "c/d"

@@ -24,6 +24,8 @@ _COMMAND = re.compile(
     r"[ \t]*(?:!|%|\?|(?:pip3?|uv|conda|mamba|apt(?:-get)?)[ \t]+"
     r"(?:-\S+[ \t]+)*(?:pip[ \t]+)?install\b)"
 )
+_TIMED = re.compile(r"%(?:time|prun)[ \t]+(?:-\S+[ \t]+)*(?=[A-Za-z_])")
+"""Line magics that run the Python behind them."""
 _ASSIGNED = re.compile(r"(?P<head>[ \t]*[\w][\w.,\[\]'\" \t]*=[ \t]*)(?P<sign>!|%[A-Za-z])")
 _HELP = re.compile(r"[ \t]*[\w.*]+\?{1,2}[ \t]*(?:#.*)?$")
 _SET = r"(?P<name>[A-Za-z_]\w*)(?:[ \t]*=[ \t]*|[ \t]+)(?P<value>[^\r\n]*)"
@@ -102,6 +104,9 @@ def _python_lines(lines: list[tuple[str, int]], text: str) -> list[CellLine]:
         elif state.inside:
             found.append(CellLine("python", line, at))
             state.read(line)
+        elif timed := _TIMED.match(plain):
+            found.append(CellLine("python", line[timed.end() :], at + timed.end()))
+            state.read(line[timed.end() :])
         elif variable := _VARIABLE.match(plain):
             found.append(_variable(variable, line, at))
         elif _COMMAND.match(plain) or _HELP.match(plain):

@@ -263,6 +263,20 @@ def _comprehension(
     return Unknown(node, _COMPUTED)
 
 
+def _lambda(scene: Scene, node: ast.Lambda, depth: int) -> Value:
+    """What its body does is done, as if something calls it with what is not known."""
+    outside = scene.scopes
+    scene.scopes = (*outside, scene.memory.new_scope())
+    for name in ast.walk(node.args):
+        if isinstance(name, ast.arg):
+            scene.bind(name.arg, Slot(Unknown(name, f"parameter {name.arg}"), None))
+    scene.open_branches += 1
+    evaluate(scene, node.body, depth)
+    scene.open_branches -= 1
+    scene.scopes = outside
+    return Unknown(node, _COMPUTED)
+
+
 def _call(scene: Scene, node: ast.Call, depth: int) -> Value:
     return scene.call(scene, node, depth)
 
@@ -290,6 +304,7 @@ _READERS: dict[type[ast.expr], Callable[[Scene, Any, int], Value]] = {
     ast.Call: _call,
     ast.Await: _awaited,
     ast.Starred: _awaited,
+    ast.Lambda: _lambda,
     ast.ListComp: _comprehension,
     ast.SetComp: _comprehension,
     ast.GeneratorExp: _comprehension,
