@@ -76,7 +76,8 @@ def _table(report: Report, parity: Parity) -> str:
         for head in ("Loss before", "Loss after", "Norm before", "Norm after")
     )
     return (
-        '<details class="gg-twin"><summary>Show as table</summary><div class="gg-scroll"><table>'
+        '<details class="gg-twin"><summary>Show as table</summary><div class="gg-scroll" '
+        'tabindex="0" role="region" aria-label="Loss and gradient norm, step by step"><table>'
         f'<thead><tr><th scope="col">Step</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
         "</div></details>"
     )
