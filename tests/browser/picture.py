@@ -22,6 +22,7 @@ def take(url: str, sample: str, picture: Path) -> None:
         page.goto(f"{url}/?sample={sample}&__theme=light")
         view(page, "report")
         draw(page)
+        page.evaluate("window.scrollTo(0, 0)")
         page.locator("#gg-chart-memory svg.main-svg").first.wait_for()
         charts = page.locator("#gg-where-it-goes")
         for _ in range(2):  # the charts take their width from the page's
