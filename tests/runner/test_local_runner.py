@@ -265,6 +265,7 @@ def test_an_arm_that_loses_its_process_to_the_other_bears_no_failure(runner: Loc
     assert found.stopped == "failed"
 
 
+@pytest.mark.long
 def test_a_job_ends_its_rounds_before_its_limit_ends_it(runner: LocalRunner) -> None:
     box = runner.box()
     spec = spec_of(workload(), workload().with_values(RAISED), steps=6)
