@@ -148,7 +148,11 @@ class Desk:
         return gr.update(value="Cancelling…", interactive=False)
 
     def decide(self, approved: bool, audit_id: str, owned: object, call: str, *given: Any) -> Any:
-        """Approve or decline the runs that wait; the audit goes on by itself."""
+        """Approve or decline the runs that wait; the audit goes on by itself.
+
+        Whoever reads along hides the box, or shows the next offer in it: hidden here as well, an
+        offer that came back at once would be hidden with the one that was decided.
+        """
         try:
             offered = self._jobs.pending(audit_id)
             terms = offered.terms if offered else Terms()
@@ -156,7 +160,7 @@ class Desk:
             self._jobs.decide(audit_id, token, call, decision_of(approved, terms, *given))
         except UserError as error:
             gr.Warning(str(error))
-        return gr.update(visible=False)
+        return gr.skip()
 
     def _abandon(self, owned: object) -> None:
         """A new run declines what waits in this browser's other audits."""
