@@ -85,6 +85,7 @@ class Approvals:
             return Settled(approved=True, terms=terms)
         trouble = self._reserve(pair, offer)
         if self.always and not trouble and offer.usd is not None:
+            self.record(LogData(text=f"Approved beforehand. {_asked(offer, terms, trouble)}"))
             return Settled(approved=True, terms=terms)
         for number in range(1, MAX_ASKED + 1):
             self.ledger.release(pair)
@@ -156,7 +157,9 @@ class Approvals:
                 continue
             if bills:
                 known = None not in bills
-                self.ledger.reconcile(pair, sum(filter(None, bills)) if known else None)
+                usd = self.ledger.reconcile(pair, sum(filter(None, bills)) if known else None)
+                how = "as billed" if known else "by their quote; not all of them told their bill"
+                self.record(LogData(text=f"The runs cost ${usd:.2f}, {how}."))
             else:
                 self.ledger.release(pair)
 

@@ -246,3 +246,19 @@ def test_random_sequences_never_overspend_never_run_twice_never_lose_money(round
         assert owner.ledger.reserved == 0
         assert owner.ledger.spent == pytest.approx(agreed)
         assert owner.ledger.spent <= 20 + 1e-6
+
+
+def test_what_the_runs_cost_is_told_and_a_standing_yes_leaves_a_trace() -> None:
+    owner = Owner(always=True)
+    assert owner.settle(steps=50).approved
+    owner.approvals.ran("pair", 1.25)
+    owner.approvals.ran("pair", 0.5)
+    owner.approvals.close()
+    said = [one.text for one in owner.log if isinstance(one, LogData)]
+    assert said[0].startswith("Approved beforehand. Run before and after, 50 steps each")
+    assert said[-1] == "The runs cost $1.75, as billed."
+    silent = Owner(always=True)
+    assert silent.settle(steps=50).approved
+    silent.approvals.ran("pair", None)
+    silent.approvals.close()
+    assert "$5.00, by their quote" in [o.text for o in silent.log if isinstance(o, LogData)][-1]
