@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from audit.records.base import Json
 
 if TYPE_CHECKING:
-    from agent.quick import Projected
+    from agent.patching.quick import Projected
     from audit.records.patch import Patch
     from audit.records.workload import Workload
     from kb.search import Hit

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from agent.backends import Desk
+from agent.money.purse import open_to_visitors
 from agent.named import BACKENDS, MODELS, make
-from agent.purse import open_to_visitors
 from agent.settings import ModelSettings
 from audit.records.errors import SetupError
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agent.ledger import Ledger
-    from agent.purse import Purse
+    from agent.money.ledger import Ledger
+    from agent.money.purse import Purse
 
 MAX_CALLS = 60
 MAX_TOKENS = 200_000

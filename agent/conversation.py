@@ -15,8 +15,8 @@ from agent.budget import Budget
 from agent.calls import Calls
 from agent.figures_said import unbacked
 from agent.guards import Advice, Guards, shortened
+from agent.money.purse import weighed
 from agent.named import MODELS
-from agent.purse import weighed
 from agent.run import AuditRun
 from agent.synthesis import missing_stages
 from agent.tools import TOOLS, checked

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.archiving import open_archiving
-from agent.decisions import Decisions
-from agent.finished import Finished
+from agent.finished.audits import Finished
+from agent.measuring.rented import stop_orphans
+from agent.money.decisions import Decisions
 from agent.offline import sealed
-from agent.rented import stop_orphans
 from agent.request import NOBODY, AuditRequest, Visitor, check_request
 from agent.settings import Settings
 from agent.turns import Turns
@@ -35,8 +35,8 @@ from audit.records.report import Report
 from audit.records.upload import Upload, plainly_named
 
 if TYPE_CHECKING:
-    from agent.approvals import Decision
-    from agent.rebuild import EditChoice
+    from agent.finished.rebuild import EditChoice
+    from agent.money.approvals import Decision
 
 __all__ = ["AuditStatus", "Jobs", "Started", "Summary"]
 

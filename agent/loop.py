@@ -16,14 +16,14 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
-from agent.approvals import Approvals, Decision, nobody_to_ask
 from agent.backends import Backend, Desk
 from agent.budget import Budget, Limits
 from agent.conversation import Conversation, counted
 from agent.guards import MAX_NUDGES, Guards
-from agent.ledger import Ledger
+from agent.money.approvals import Approvals, Decision, nobody_to_ask
+from agent.money.ledger import Ledger
+from agent.money.purse import Paid, who_pays
 from agent.named import BACKENDS, MODELS, make
-from agent.purse import Paid, who_pays
 from agent.report import Made, build_report
 from agent.request import AuditRequest
 from agent.run import AuditRun

@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from agent.measured_notes import attribution_notices, measured_notices
+from agent.measuring.measured_notes import attribution_notices, measured_notices
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
 from agent.synthesis import Tier

@@ -6,10 +6,10 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agent.approvals import Approvals, nobody_to_ask
 from agent.kept_fields import with_fields
-from agent.ledger import Ledger
-from agent.rented import refuse_space, rented_runner
+from agent.measuring.rented import refuse_space, rented_runner
+from agent.money.approvals import Approvals, nobody_to_ask
+from agent.money.ledger import Ledger
 from agent.request import DEFAULT_HARDWARE, AuditRequest
 from agent.settings import Measuring
 from audit.records.base import Record

@@ -82,7 +82,7 @@ class ModelSettings:
     space_visitor_usd: float | None = None
     """GOBLIN_SPACE_VISITOR_USD."""
     data_dir: Path = ROOT / ".goblin"
-    """GOBLIN_DATA_DIR: where `agent.purse` keeps what was spent."""
+    """GOBLIN_DATA_DIR: where `agent.money.purse` keeps what was spent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from agent.attribution import attributed
-from agent.bench_runs import compared_benches, empty_bench, failed_bench, run_spec
-from agent.billing import on_terms, settle_pair
-from agent.effects import anchored_steps, in_order, with_effects
-from agent.propose import in_text, outside_text, propose_edits, write_edits
+from agent.measuring.attribution import attributed
+from agent.measuring.bench_runs import compared_benches, empty_bench, failed_bench, run_spec
+from agent.money.billing import on_terms, settle_pair
+from agent.patching.effects import anchored_steps, in_order, with_effects
+from agent.patching.propose import in_text, outside_text, propose_edits, write_edits
 from agent.services import Services
 from agent.state import AFTER, BEFORE, AuditState
 from audit.records.errors import MissingFacts, ModelMistake, RunFailed
@@ -98,7 +98,7 @@ def propose(
     grow: bool = True,
     grown: Mapping[str, str] | None = None,
 ) -> AuditState:
-    """Write the patch that follows `choices`; `grow` and `grown` as in `agent.plan.plan_patch`."""
+    """Write the patch that follows `choices`; `grow` and `grown` as in `plan_patch`."""
     workload, findings = _read(state), state.findings or ()
     if state.profile is None:
         message = "profile the workload before proposing a patch"

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from agent.plan import with_edits
+from agent.patching.plan import with_edits
 from agent.request import AuditRequest
 from agent.services import make_services
 from agent.stages import STAGE

@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from agent.finished.rebuild import EditChoice, followed
 from agent.jobs import Jobs
-from agent.rebuild import EditChoice, followed
 from agent.settings import Settings
 from ui.paint import report_values
 from ui.samples import sample_names, sample_request

@@ -23,7 +23,7 @@ from agent.backends.scripted import ScriptedBackend
 from agent.drive import drive
 from agent.loop import run_audit
 from agent.named import BACKENDS, MODELS
-from agent.plan import NO_LONGER
+from agent.patching.plan import NO_LONGER
 from agent.request import AuditRequest
 from audit.log.ids import new_secret
 from audit.log.store import Store

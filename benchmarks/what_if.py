@@ -30,7 +30,7 @@ def p95(times: list[float]) -> float:
 
 def timed(report: object, asked: object) -> float:
     """Milliseconds from the question to the finished rows and the printed table."""
-    from agent.what_if import what_if
+    from agent.finished.what_if import what_if
     from audit.export.what_if import what_if_text
 
     begin = time.perf_counter()
@@ -40,9 +40,9 @@ def timed(report: object, asked: object) -> float:
 
 def main() -> None:
     from agent.api import audit
+    from agent.finished.run_length import RunAsked
+    from agent.finished.what_if import WhatIfAsked
     from agent.request import AuditRequest
-    from agent.run_length import RunAsked
-    from agent.what_if import WhatIfAsked
     from audit.records.upload import Upload
     from audit.records.workload import DataLengths
 

@@ -17,9 +17,9 @@ from pydantic import ValidationError, validate_call
 
 from agent.answers import estimate_answer, parse_answer, search_answer
 from agent.api import report_of
-from agent.approvals import Decision
 from agent.card import card_for, card_of
 from agent.jobs import Jobs, Started
+from agent.money.approvals import Decision
 from agent.request import AuditRequest
 from agent.settings import Settings
 from audit.log.faults import record_fault
@@ -205,7 +205,7 @@ class Api:
         Returns:
             metrics with intervals, what was assumed, and the largest batch and samples that fit.
         """
-        from agent.quick import project
+        from agent.patching.quick import project
 
         return estimate_answer(
             project(

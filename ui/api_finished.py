@@ -30,7 +30,7 @@ class Finished:
         Returns:
             audits with their figures, fields that differ, comparisons with verdict and interval.
         """
-        from agent.side_by_side import MAX_AUDITS, compare_reports
+        from agent.finished.side_by_side import MAX_AUDITS, compare_reports
 
         named = [(audit_id, self._report(audit_id)) for audit_id in audit_ids[: MAX_AUDITS + 1]]
         return compare_reports(named).model_dump(mode="json")
@@ -71,8 +71,8 @@ class Finished:
         Returns:
             rows: per card its price, and of each file fit, speed, time and cost with intervals.
         """
-        from agent.run_length import RunAsked, read_amount
-        from agent.what_if import WhatIfAsked, what_if
+        from agent.finished.run_length import RunAsked, read_amount
+        from agent.finished.what_if import WhatIfAsked, what_if
 
         if bool(files) == bool(audit_id.strip()):
             message = "give files, or audit_id"

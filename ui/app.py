@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from agent.finished.rebuild import EditChoice
 from agent.jobs import Jobs
-from agent.rebuild import EditChoice
 from agent.report import VERSION
 from agent.settings import Settings
 from ui.api import add_api, answer_in_json

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from agent.approvals import Decision
+from agent.money.approvals import Decision
 from audit.records.events import ApprovalRequiredData
 from audit.records.terms import Terms
 

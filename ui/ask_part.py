@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from agent.ask import MAX_QUESTION
+from agent.finished.ask import MAX_QUESTION
 from agent.settings import Settings
 from audit.records.answer import Answer, Citation, Said
 from audit.records.errors import UserError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.ask import ask
+from agent.finished.ask import ask
 from agent.named import MODELS
 from agent.settings import Settings
 from audit.records.answer import Answer

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from agent.finished.side_by_side import compare_reports
 from agent.jobs import Jobs
 from agent.settings import Settings
-from agent.side_by_side import compare_reports
 from audit.records.errors import UnknownName, UserError
 from audit.records.report import Report
 from ui import frame

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from agent.finished.rebuild import MAX_RULES, EditChoice, rebuild
 from agent.jobs import Jobs, Started
-from agent.rebuild import MAX_RULES, EditChoice, rebuild
 from agent.settings import Settings
 from audit.records.errors import GoblinError, UserError
 from audit.records.events import ApprovalRequiredData, ErrorData

@@ -122,7 +122,7 @@ def _whole(label: str, typed: Typed) -> int:
     Raises:
         UserError: something else stands there.
     """
-    from agent.run_length import read_amount
+    from agent.finished.run_length import read_amount
 
     return int(read_amount(label, None if typed is None else str(typed)) or 0)
 

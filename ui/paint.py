@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agent.rebuild import EditChoice
-from agent.roofline import roofline
+from agent.finished.rebuild import EditChoice
+from agent.finished.roofline import roofline
 from audit.export.arms import METRICS, charted
 from audit.records.report import Report
 from ui import before_after as words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from html import escape
 
-from agent.rebuild import EditChoice, followed
+from agent.finished.rebuild import EditChoice, followed
 from audit.records.report import Report
 from ui.marks import copy_button
 from ui.run_it import patch_name

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from agent.roofline import Point
+from agent.finished.roofline import Point
 from ui.charts import AFTER, BEFORE, GRID, base_layout, drawn
 from ui.figures import between, marked, number, spread
 

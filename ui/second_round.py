@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from agent.rebuild import followed
+from agent.finished.rebuild import followed
 from audit.records.report import Report
 
 TOLD = (

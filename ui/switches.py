@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
-from agent.rebuild import EditChoice, followed
+from agent.finished.rebuild import EditChoice, followed
 from audit.export.standing import WORDS, Placed, place_findings
 from audit.records.report import Report
 from ui.figures import count, marked, times, times_between, words

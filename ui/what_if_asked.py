@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from agent.finished.run_length import RunAsked, read_amount
+from agent.finished.what_if import MAX_CARDS, WhatIfAsked
 from agent.request import MAX_GPUS
-from agent.run_length import RunAsked, read_amount
-from agent.what_if import MAX_CARDS, WhatIfAsked
 from audit.records.errors import UserError
 from audit.records.workload import DataLengths
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from agent.what_if import WhatIfAsked, what_if
+from agent.finished.what_if import WhatIfAsked, what_if
 from audit.records.errors import UnknownName, UserError
 from audit.records.report import Report
 from ui.marks import turn_mark

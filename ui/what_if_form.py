@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from agent.what_if import CARDS
+from agent.finished.what_if import CARDS
 from audit.records.report import Report
 from kb.catalog.hardware import Hardware, all_hardware
 from runner.estimator.lengths import ASSUMED

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agent.approvals import Decision
+from agent.money.approvals import Decision
 from audit.export.printable import printable
 from audit.records.errors import UserError
 from audit.records.events import ApprovalRequiredData

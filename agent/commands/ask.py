@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the answer."""
-    from agent.ask import ask
+    from agent.finished.ask import ask
 
     operator = settings()
     answer = ask(

@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print them; unlike card, counts, provenance or anchoring is told, never compared."""
-    from agent.side_by_side import compare_reports
+    from agent.finished.side_by_side import compare_reports
 
     with opened() as kept:
         ids = [full_id(kept.store, text) for text in given.ids]

@@ -23,7 +23,7 @@ from agent.commands.say import give, say
 from audit.records.errors import InputError
 
 if TYPE_CHECKING:
-    from agent.quick import Projected
+    from agent.patching.quick import Projected
     from runner.estimator.best import Best
 
 
@@ -69,7 +69,7 @@ def _points(name: str) -> int:
 
 
 def _file(given: argparse.Namespace) -> int:
-    from agent.quick import project
+    from agent.patching.quick import project
 
     card = card_of(given.hardware, settings())
     found = project(

@@ -8,11 +8,11 @@ from agent.commands.kept import full_id, kept_report, opened
 from agent.commands.options import settings
 from agent.commands.say import give, say, tell
 from agent.commands.write import FORMATS, as_format
-from agent.pushing import check_push, place_of, push_lines
+from agent.finished.pushing import check_push, place_of, push_lines
 from audit.records.errors import UserError
 
 TRAJECTORIES = ("messages", "hermes", "atropos")
-"""As `agent.trajectories.FORMATS`; named here so that `--help` needs no import."""
+"""As `agent.finished.trajectories.FORMATS`; named here so that `--help` needs no import."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _write_trajectories(given: argparse.Namespace) -> None:
-    from agent.trajectories import all_started, trajectory_lines
+    from agent.finished.trajectories import all_started, trajectory_lines
 
     operator = settings()
     token = check_push(given.push, operator.models.hf_token) if given.push else ""

@@ -52,7 +52,7 @@ class Kept:
 @contextmanager
 def opened() -> Iterator[Kept]:
     """The log of this machine; audits whose process is gone are told as ended from here on."""
-    from agent.rented import stop_orphans
+    from agent.measuring.rented import stop_orphans
     from audit.log.recovery import close_interrupted
 
     operator = settings()

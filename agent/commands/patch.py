@@ -107,7 +107,7 @@ def _stated(
 
 def _ruled(uploads: tuple[Upload, ...], given: argparse.Namespace) -> Answer:
     """The patch that an audit would propose, or that of some of its rules."""
-    from agent.quick import propose
+    from agent.patching.quick import propose
 
     operator = settings()
     card = card_of(given.hardware, operator)

@@ -18,8 +18,8 @@ from agent.commands.options import (
     words,
 )
 from agent.commands.say import give, say
+from agent.finished.run_length import RunAsked, read_amount
 from agent.request import AuditRequest
-from agent.run_length import RunAsked, read_amount
 from audit.records.errors import UserError
 from audit.records.finding import DEFAULT_INCLUDE
 from audit.records.report import Report
@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the table."""
-    from agent.what_if import WhatIfAsked, what_if
+    from agent.finished.what_if import WhatIfAsked, what_if
     from audit.export.what_if import what_if_text
 
     if bool(given.files) == bool(given.audit):

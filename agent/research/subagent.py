@@ -17,8 +17,8 @@ from agent.backends.faults import BackendFault
 from agent.backends.patience import usage_data
 from agent.budget import Budget, Limits
 from agent.guards import Guards, shortened
+from agent.money.purse import PER_TOKEN
 from agent.prompt import shown
-from agent.purse import PER_TOKEN
 from agent.research.tools import REPORT, TOOLS, Reading, bounded, tools_for
 from audit.export.numbers import count
 from audit.records.base import Record

@@ -1,7 +1,7 @@
 """One audit as a conversation: what its backend was told, said, called and was answered.
 
-It is made from the log (`agent.trajectory`) and written by `audit.export`: chat messages, Hermes
-conversations, scored groups. Redacted like everything in the log.
+It is made from the log (`agent.finished.trajectory`) and written by `audit.export`: chat messages,
+Hermes conversations, scored groups. Redacted like everything in the log.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """HfJobsRunner: the same worker on a machine rented from Hugging Face Jobs; figures are `measured`.
 
-It costs money, so its owner is asked first (`agent.approvals`). A job that dies is a result, never
-a projection. Tested against a local server that plays the service; not run against the live one.
+It costs money, so its owner is asked first (`agent.money.approvals`). A job that dies is a result,
+never a projection. Tested against a local server that plays the service, not run against the live
+one.
 """
 
 from __future__ import annotations

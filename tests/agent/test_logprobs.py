@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.backends.logprobs import MAX_TOKENS_KEPT, Sampling
+from agent.finished.trajectory import trajectory_of
 from agent.settings import read_models
-from agent.trajectory import trajectory_of
 from audit.export.atropos import MASKED, Utf8Bytes, group_line, tokens_of
 from audit.export.hermes import hermes_turns
 from audit.export.logprobs import Piece, logprobs_of

@@ -12,8 +12,8 @@ import pytest
 
 from agent.backends import ToolResult
 from agent.budget import Budget, Limits
+from agent.money.purse import UNTOLD
 from agent.prompt import CLOSE, OPEN, shown
-from agent.purse import UNTOLD
 from audit.records.events import STAGES, Event
 from tests.agent.model_audits import KEY, STEPS, TOKEN, WIRES, play, report, script, told, why
 from tests.agent.provider import Answer, Call

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.finished.rebuild import followed
 from agent.jobs import Jobs
-from agent.rebuild import followed
 from agent.settings import Settings
 from audit.log.ids import new_secret
 from audit.records.errors import UserError

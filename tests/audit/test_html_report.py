@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from agent.api import audit
-from agent.side_by_side import compare_reports
+from agent.finished.side_by_side import compare_reports
 from audit.export.comparison import compared_html, compared_markdown
 from audit.export.html import report_html
 from audit.export.json import report_json

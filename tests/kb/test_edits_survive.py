@@ -39,7 +39,7 @@ PAIRS = [(rule, framework) for rule in load_rules() if rule.edits for framework 
 def edits_for(rule: Rule, framework: str) -> tuple[FieldEdit, ...]:
     """What the rule plans where its own example is a file of `framework`.
 
-    A variable that is set stands in the launch, not in the file: `agent.propose` puts it there.
+    A variable that is set stands in the launch, not in the file (`agent.patching.propose`).
     """
     example = rule.fires_on.model_copy(update={"framework": framework})
     findings = match_rules(*make_case(example)).findings

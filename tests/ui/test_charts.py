@@ -7,7 +7,7 @@ import json
 import plotly.graph_objects as go
 import pytest
 
-from agent.roofline import roofline
+from agent.finished.roofline import roofline
 from audit.export.arms import bars_of
 from audit.export.step_walk import edit_by_edit, walk, what_is_left
 from audit.records.patch import PatchStep

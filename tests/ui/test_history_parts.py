@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.side_by_side import compare_reports
+from agent.finished.side_by_side import compare_reports
 from audit.log.history import Summary, summarise
 from audit.records.events import FinalReportData
 from tests.ui.page_reports import AUDIT_ID, report

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.api import audit
+from agent.finished.roofline import roofline
 from agent.request import AuditRequest
-from agent.roofline import roofline
 from audit.records.base import Interval
 from audit.records.report import Report
 from audit.records.upload import Upload
@@ -56,7 +56,7 @@ def test_one_matrix_product_of_the_whole_model_is_the_known_count() -> None:
         "gradient_checkpointing: false\nflash_attention: true\nlearning_rate: 1e-5\n"
     )
     report = of(text)
-    from agent.from_report import as_written
+    from agent.finished.from_report import as_written
     from runner.estimator.intensity import operating_point
 
     workload, card = as_written(report), find_hardware("mi300x")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent.api import audit
+from agent.finished.what_if import WhatIfAsked, what_if
 from agent.request import AuditRequest
-from agent.what_if import WhatIfAsked, what_if
 from audit.records.errors import UserError
 from audit.records.report import Report
 from audit.records.upload import Upload

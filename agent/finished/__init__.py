@@ -1,0 +1,1 @@
+"""What a finished audit still answers: questions, other cards, other choices, exports."""

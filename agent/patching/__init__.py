@@ -1,0 +1,1 @@
+"""From findings to a patch: what to follow, what it brings, how it is written into the file."""
