@@ -95,6 +95,11 @@ def _value(value: Json) -> str:
     return "not set" if value is None else json.dumps(value, ensure_ascii=False)
 
 
+def _broken(name: str) -> str:
+    """A field's name that may be broken behind its underscores."""
+    return escape(name).replace("_", "_<wbr>")
+
+
 def _field_rows(compared: Compared) -> Iterator[str]:
     """Fields that differ, those that all files set first; sign and ground mark what is unlike A."""
     for row in sorted(compared.fields, key=lambda one: None in one.values):
@@ -106,7 +111,7 @@ def _field_rows(compared: Compared) -> Iterator[str]:
                 f'<td class="gg-number{" gg-unlike" if other else ""}">{sign if other else ""}'
                 f"<code>{escape(_value(value))}</code></td>"
             )
-        yield f'<tr><th scope="row"><code>{escape(row.field)}</code></th>{cells}</tr>'
+        yield f'<tr><th scope="row"><code>{_broken(row.field)}</code></th>{cells}</tr>'
 
 
 def _verdict(compared: Compared, comparison: Comparison, letter: str) -> str:
