@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from agent.finished.rebuild import OFF, followed
 from agent.patching.effects import with_effects
-from agent.patching.plan import LeftOut, plan_patch, with_edits
+from agent.patching.plan import LeftOut, with_edits
+from agent.patching.trade import best_plan
 from agent.request import AuditRequest
 from agent.services import Services, make_services
 from audit.records.finding import DEFAULT_INCLUDE, FieldEdit, Finding, Semantics
@@ -104,7 +105,7 @@ def _replan(key: _Key) -> Replanned | None:
         for one in ordered
         if one.rule_id in why
     }
-    plan = plan_patch(workload, profile, choices, services, barred)
+    plan = best_plan(workload, profile, choices, services, barred)
     return Replanned(plan.workload, plan.edits) if plan.edits else None
 
 

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.patching.trade import traded
 from agent.services import Services
 from audit.records.finding import FieldEdit, Finding
 from audit.records.patch import Why
@@ -51,6 +50,8 @@ class Plan:
 
     workload: Workload
     """As planned; the real one is the patched text read again."""
+    profile: Profile
+    """Of the workload as planned."""
     followed: tuple[Finding, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     found: tuple[Finding, ...] = ()
@@ -95,26 +96,6 @@ def plan_patch(
         grow: follow also what fires only on the planned workload.
         grown: rule id -> finding id of those that may be followed so; None: all that fire.
     """
-
-    def plan(without: Mapping[str, LeftOut]) -> Plan:
-        return _plan(workload, profile, choices, services, without, grow=grow, grown=grown)
-
-    made = plan(barred)
-    if not grow or grown is not None:
-        return made  # who chose the edits one by one gets them
-    return traded(made, workload, lambda given_up: plan({**given_up, **barred}), services)
-
-
-def _plan(
-    workload: Workload,
-    profile: Profile,
-    choices: Sequence[Choice],
-    services: Services,
-    barred: Mapping[str, LeftOut],
-    *,
-    grow: bool,
-    grown: Mapping[str, str] | None,
-) -> Plan:
     draft = _Draft(workload, profile)
     for choice in choices:
         finding = choice.finding
@@ -128,7 +109,13 @@ def _plan(
     if draft.followed and grow:
         known = {choice.finding.rule_id for choice in choices} | barred.keys()
         _grow(draft, choices, services, known, grown)
-    return Plan(draft.workload, tuple(draft.followed), tuple(draft.left_out), tuple(draft.found))
+    return Plan(
+        draft.workload,
+        draft.profile,
+        tuple(draft.followed),
+        tuple(draft.left_out),
+        tuple(draft.found),
+    )
 
 
 def with_edits(workload: Workload, edits: Sequence[FieldEdit]) -> Workload:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.patching.launch import launch_line
-from agent.patching.plan import LeftOut, Plan, plan_patch
+from agent.patching.plan import LeftOut, Plan
+from agent.patching.trade import best_plan
 from agent.services import Services
 from audit.export.diff_rows import read_diff
 from audit.records.finding import FieldEdit, Finding
@@ -53,7 +54,7 @@ def propose_edits(
     """
     barred: dict[str, LeftOut] = {}
     while True:
-        plan = plan_patch(workload, profile, choices, services, barred, grow=grow, grown=grown)
+        plan = best_plan(workload, profile, choices, services, barred, grow=grow, grown=grown)
         edited = (
             write_edits(in_text(workload, plan.edits), services.request) if plan.edits else None
         )

@@ -8,48 +8,66 @@ each edit that costs memory, and a clearly faster one wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agent.patching.plan import BATCH, LeftOut, Plan, plan_patch, with_edits
 from agent.services import Services
 from audit.records.finding import Finding
 from audit.records.patch import Why
+from audit.records.profile import Profile
 from audit.records.workload import Workload
 
 if TYPE_CHECKING:
-    from agent.patching.plan import LeftOut, Plan
+    from kb.choose import Choice
 
 LEAST_GAIN = 1.03
 """As much as a verdict calls faster: below it the estimator cannot tell the two plans apart."""
 MOST = 3
 """Edits that are given up one after the other."""
 
-Planner = Callable[[Mapping[str, "LeftOut"]], "Plan"]
+Planner = Callable[[Mapping[str, LeftOut]], Plan]
+"""Makes the plan without the rules it is given, told with these reasons."""
 
 
-def traded(plan: Plan, workload: Workload, planner: Planner, services: Services) -> Plan:
-    """The plan, or a faster one without the edits that are not worth their memory.
+def best_plan(
+    workload: Workload,
+    profile: Profile,
+    choices: Sequence[Choice],
+    services: Services,
+    barred: Mapping[str, LeftOut],
+    *,
+    grow: bool = True,
+    grown: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan of `plan_patch`, or a faster one without the edits that are not worth their memory.
 
-    Args:
-        plan: as the planner made it with nothing barred by this module.
-        workload: the file as written.
-        planner: makes the plan again without the rules it is given, told with these reasons.
-        services: the card.
+    Who chose the edits one by one (`grow` off, or `grown` named) gets them. Arguments as there.
     """
+
+    def plan(given_up: Mapping[str, LeftOut]) -> Plan:
+        left_out = {**given_up, **barred}
+        return plan_patch(workload, profile, choices, services, left_out, grow=grow, grown=grown)
+
+    made = plan({})
+    return _traded(made, workload, plan, services) if grow and grown is None else made
+
+
+def _traded(plan: Plan, workload: Workload, planner: Planner, services: Services) -> Plan:
     given_up: dict[str, LeftOut] = {}
     for _ in range(MOST):
-        seconds = _step_s(plan, services)
-        if seconds is None or not _is_pinched(plan, services):
+        seconds = _step_s(plan)
+        if seconds is None or not _is_pinched(plan):
             return plan
         others = [
-            (faster, finding, other)
+            (faster, finding)
             for finding in _costly(plan, workload, services)
             if (other := planner(given_up | _without(finding, ""))).followed
-            and (faster := _step_s(other, services)) is not None
+            and (faster := _step_s(other)) is not None
         ]
         if not others:
             return plan
-        faster, finding, _ = min(others, key=lambda one: one[0])
+        faster, finding = min(others, key=lambda one: one[0])
         if seconds / faster < LEAST_GAIN:
             return plan
         told = (
@@ -62,23 +80,19 @@ def traded(plan: Plan, workload: Workload, planner: Planner, services: Services)
 
 
 def _without(finding: Finding, told: str) -> dict[str, LeftOut]:
-    from agent.patching.plan import LeftOut
-
     return {finding.rule_id: LeftOut(finding, Why("no_room", told))}
 
 
-def _step_s(plan: Plan, services: Services) -> float | None:
-    step = services.profile(plan.workload).step_s
+def _step_s(plan: Plan) -> float | None:
+    step = plan.profile.step_s
     return step.value if step else None
 
 
-def _is_pinched(plan: Plan, services: Services) -> bool:
+def _is_pinched(plan: Plan) -> bool:
     """Whether memory is what holds the plan back: of the micro batch, or of an edit left out."""
-    from agent.patching.plan import BATCH
-
     if any(left.why.cause == "no_room" for left in plan.left_out):
         return True
-    most = services.profile(plan.workload).micro_batch_max
+    most = plan.profile.micro_batch_max
     micro, accumulation = (plan.workload.value(name, 1) for name in BATCH)
     if most is None or not all(isinstance(one, int) for one in (micro, accumulation)):
         return False
@@ -87,7 +101,6 @@ def _is_pinched(plan: Plan, services: Services) -> bool:
 
 def _costly(plan: Plan, workload: Workload, services: Services) -> list[Finding]:
     """The followed findings that raise the peak; what lets the run start is not given up."""
-    from agent.patching.plan import with_edits
 
     def peak(edited: Workload) -> float:
         fit = services.profile(edited).fit.get("as_written")
