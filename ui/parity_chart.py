@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from html import escape
 
-from audit.export.parity import HEIGHT, WIDTH, Curve, answer, curves, parity_of, steps_text
+from audit.export.parity import (
+    HEIGHT,
+    WIDTH,
+    Curve,
+    answer,
+    curves,
+    parity_of,
+    step_text,
+    steps_text,
+)
 from audit.records.comparison import Parity
 from audit.records.report import Report
-from ui.figures import number
 from ui.verdict import badge_of
 
 
@@ -59,10 +67,9 @@ def _table(report: Report, parity: Parity) -> str:
     provenance = report.comparison.provenance or report.provenance
 
     def cell(metric: str, value: float) -> str:
-        said = f"{value:.4f}" if abs(value) < 100 else number(value)
         return (
             f'<td class="gg-number" data-metric="{metric}" data-provenance="{provenance}">'
-            f"{said}</td>"
+            f"{step_text(value)}</td>"
         )
 
     rows = "".join(

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from audit.export.html_elements import badge, text
-from audit.export.parity import HEIGHT, WIDTH, Curve, answer, curves, parity_of, steps_text
+from audit.export.parity import (
+    HEIGHT,
+    WIDTH,
+    Curve,
+    answer,
+    curves,
+    parity_of,
+    step_text,
+    steps_text,
+)
 from audit.records.comparison import Parity
 from audit.records.report import Report
 
@@ -45,7 +54,7 @@ def _table(parity: Parity, provenance: str) -> str:
     def cells(metric: str, *values: float) -> str:
         return "".join(
             f'<td class="number" data-metric="{metric}" data-provenance="{provenance}">'
-            f"{value:.4f}</td>"
+            f"{step_text(value)}</td>"
             for value in values
         )
 

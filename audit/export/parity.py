@@ -55,6 +55,11 @@ def curves(parity: Parity) -> tuple[Curve, Curve]:
     return _curve("Loss", *loss, parity), _curve("Gradient norm", *norm, parity)
 
 
+def step_text(value: float) -> str:
+    """A loss or a norm of one step, as page and file print it."""
+    return f"{value:.4f}" if abs(value) < 100 else number(value)
+
+
 def steps_text(parity: Parity) -> str:
     """`steps 0 to 57`."""
     return f"steps {parity.points[0].index} to {parity.points[-1].index}"
