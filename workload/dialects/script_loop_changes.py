@@ -75,12 +75,17 @@ def edit_loop(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
     return insert_keyword(script, part, keyword, text, edit.field, label(script.reader, part))
 
 
-def _checkpointing(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
-    """A call behind the loading of the model comes or goes."""
+def _switched(script: Script, edit: FieldEdit) -> bool:
+    """Whether what is switched stands as asked; raises CannotEdit where nobody knows how it is."""
     found = script.reader.fields.get(edit.field)
     if edit.remove or found is None or found.origin == "unknown":
         raise _by_hand(script, edit)
-    if bool(found.value) == (asked_value(edit) is True):
+    return bool(found.value) == (asked_value(edit) is True)
+
+
+def _checkpointing(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
+    """A call behind the loading of the model comes or goes."""
+    if _switched(script, edit):
         return ()
     if asked_value(edit) is True:
         return enable_checkpointing(script)
@@ -92,11 +97,8 @@ def _checkpointing(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
 
 def _compilation(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
     """The call that compiles the model comes or goes."""
-    found = script.reader.fields.get(edit.field)
     placed = script.reader.placed.get(edit.field)
-    if edit.remove or found is None or found.origin == "unknown":
-        raise _by_hand(script, edit)
-    if bool(found.value) == (asked_value(edit) is True):
+    if _switched(script, edit):
         return ()
     if asked_value(edit) is True:
         return compile_model(script)
@@ -105,7 +107,7 @@ def _compilation(script: Script, edit: FieldEdit) -> tuple[Change, ...]:
     change = remove_whole(script, statement) if statement is not None else None
     if change is None:
         reason = "torch.compile is called inside other code"
-        raise CannotEdit(reason, "Take it away by hand", found.line)
+        raise CannotEdit(reason, "Take it away by hand", script.reader.fields[edit.field].line)
     return (change._replace(key="torch.compile"),)
 
 
