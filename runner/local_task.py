@@ -8,6 +8,7 @@ from audit.records.spec import Spec
 from audit.records.translated import Translation
 from runner.local_box import Box
 from runner.measured_figures import NAME
+from runner.orders import order_of
 from runner.result_cache import ResultCache, box_of
 from runner.translation.translate import translate
 from runner.worker.order import Order
@@ -54,14 +55,5 @@ def task_of(spec: Spec, box: Box, cache: ResultCache) -> Task:
     if len(spec.arms) > 1 and not translation.edits:
         return Task(translation, None, "")
     limits = limits_of(spec)
-    order = Order(
-        translation=translation,
-        steps=spec.steps,
-        seed=spec.seed,
-        ranks=spec.gpus,
-        profile=spec.profile,
-        stop=spec.stop.model_copy(update={"seconds": limits.rounds}),
-        limit_s=limits.worker,
-        memory_gb=None if box.place.gpu else box.place.memory_gb,
-    )
+    order = order_of(spec, translation, box.place, rounds=limits.rounds, limit_s=limits.worker)
     return Task(translation, order, cache.key(order, NAME, box_of(box.manifest)))

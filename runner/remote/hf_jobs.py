@@ -20,11 +20,12 @@ from audit.records.spec import Spec
 from kb.catalog.hardware import find_hardware
 from runner.measured_figures import measured_metrics
 from runner.news import until_end
+from runner.orders import order_of
 from runner.protocol import Capabilities, Progress, Quote, RunStatus
 from runner.remote.flavors import Flavor, choose_flavor, flavor_of
 from runner.remote.hf_access import IMAGE, HubRefused, JobsAccess, asked, client, own_name
 from runner.remote.hf_orphans import RUN, cancel_labelled, labels_of
-from runner.remote.hf_terms import order_of, place_on, quote_of, times_of
+from runner.remote.hf_terms import place_on, quote_of, times_of
 from runner.remote.hf_watch import Rented, Task, watch
 from runner.remote.payload import MARK, PINS, VARIABLE, command, packed, pins_text
 from runner.result_cache import FROM_CACHE, ResultCache
@@ -192,7 +193,8 @@ class HfJobsRunner:
         translation = translate(spec, place, card)
         if len(spec.arms) > 1 and not translation.edits:
             return Task(flavor, translation, None, "")
-        order = order_of(spec, translation, place)
+        times = times_of(spec)
+        order = order_of(spec, translation, place, rounds=times.rounds, limit_s=times.worker)
         where = {"card": card.id, "flavor": flavor.name, "image": image, "pins": PINS}
         return Task(flavor, translation, order, self._cache.key(order, NAME, where))
 

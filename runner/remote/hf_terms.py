@@ -1,4 +1,4 @@
-"""What a job is given: seconds to live, the machine as translations see it, the worker's order."""
+"""What a job is given: seconds to live, its price, and the machine as translations see it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import math
 from typing import NamedTuple
 
 from audit.records.spec import Spec
-from audit.records.translated import Translation
 from kb.catalog.hardware import Hardware
 from runner.protocol import Quote
 from runner.remote.flavors import Flavor
 from runner.remote.hf_access import TORCH
 from runner.remote.payload import PINS
 from runner.translation.place import Place
-from runner.worker.order import Order
 
 SETUP_SECONDS = 600.0
 """For the image, missing packages and a cold torch: our allowance, it is billed as used."""
@@ -78,19 +76,4 @@ def place_on(card: Hardware, flavor: Flavor, compiler: bool) -> Place:
         rates=rates,
         packages=packages,
         compiler=compiler,
-    )
-
-
-def order_of(spec: Spec, translation: Translation, place: Place) -> Order:
-    """What the worker in the job is told."""
-    times = times_of(spec)
-    return Order(
-        translation=translation,
-        steps=spec.steps,
-        seed=spec.seed,
-        ranks=spec.gpus,
-        profile=spec.profile,
-        stop=spec.stop.model_copy(update={"seconds": times.rounds}),
-        limit_s=times.worker,
-        memory_gb=None if place.gpu else place.memory_gb,
     )
